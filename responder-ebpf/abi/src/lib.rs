@@ -1,0 +1,2 @@
+//! What both halves agree on.
+#![no_std]

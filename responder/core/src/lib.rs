@@ -1,0 +1,6 @@
+//! The pure half of pulse53: what is declared, what is observed and where clients are go in; finished answers come out.
+//!
+//! Law 3: nothing here touches a socket, a file, a clock, a thread, the environment or a random source. Time, randomness,
+//! health and geography are arguments.
+
+pub mod model;

@@ -1,0 +1,6 @@
+//! Arguments, then the agent.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {}

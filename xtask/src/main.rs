@@ -1,0 +1,2 @@
+//! Builds, tests and demonstrates pulse53.
+fn main() {}
