@@ -1,2 +1,19 @@
-//! What both halves agree on.
+//! All that pulse53's two halves must agree on: sizes, layouts, the hash of a question, how a draw is spent, and verdicts.
+//!
+//! The kernel half reads what is described here, the userspace half writes it. Whatever both would otherwise have to spell
+//! twice lives here once. No dependency, no allocation, and no unsafe code: shared memory is made of atomics, so that both
+//! halves touch it through safe references.
+
 #![no_std]
+
+pub mod client;
+pub mod draw;
+pub mod entry;
+pub mod key;
+pub mod limits;
+pub mod settings;
+pub mod verdict;
+
+/// Changes whenever a layout or meaning in this crate does; part of the pin directory's name, so that halves of different
+/// versions never meet.
+pub const ABI_VERSION: u32 = 1;

@@ -3,4 +3,8 @@
 //! Law 3: nothing here touches a socket, a file, a clock, a thread, the environment or a random source. Time, randomness,
 //! health and geography are arguments.
 
+pub mod body;
+pub mod compile;
 pub mod model;
+pub mod resolve;
+pub mod table;

@@ -41,5 +41,5 @@ pub struct Zone {
     /// Its topmost name.
     pub apex: Name,
     /// Every group, by owner and type.
-    pub groups: BTreeMap<(Name, RecordType), RRsetGroup>,
+    pub groups: BTreeMap<(Name, RecordType), Arc<RRsetGroup>>,
 }

@@ -1,0 +1,28 @@
+//! Every bound of the kernel half. What exceeds one is not hot; it is never an error.
+
+/// Octets of records in a body of each class; with 16 octets before them.
+pub const BODY_SMALL: usize = 240;
+/// See [`BODY_SMALL`].
+pub const BODY_MEDIUM: usize = 496;
+/// See [`BODY_SMALL`]. A reply of 1232 octets has at most 1215 of records.
+pub const BODY_LARGE: usize = 1216;
+
+/// The largest DNS message sent over UDP, in octets (D-16).
+pub const UDP_PAYLOAD_MAX: u16 = 1232;
+/// The largest message without EDNS, in octets (RFC 1035 section 4.2.1).
+pub const UDP_PAYLOAD_PLAIN: u16 = 512;
+
+/// Slots looked at from a question's first one on.
+pub const SLOT_PROBES: u32 = 16;
+/// Entries of the table of served addresses; a power of two.
+pub const SERVED_ENTRIES: u32 = 256;
+/// Entries looked at from an address's first one on.
+pub const SERVED_PROBES: u32 = 8;
+/// Columns of one choice by weight; a power of two.
+pub const COLUMNS_MAX: u32 = 1024;
+/// EDNS options looked at before a query is passed.
+pub const OPTIONS_MAX: u32 = 6;
+
+/// How long a body, column or name stays untouched after the last slot let go of it, in milliseconds. Far above the few
+/// microseconds a program runs.
+pub const QUARANTINE_MS: u64 = 1_000;

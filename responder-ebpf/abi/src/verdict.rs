@@ -1,0 +1,112 @@
+//! What the fast path decided, and why not more; the numbers are counter slots.
+
+/// One decision about one packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The packet now is the reply: send it back.
+    Reply,
+    /// Hand the untouched packet to the kernel's network stack.
+    Pass(PassReason),
+    /// The packet cannot be kept; see [`DropReason`].
+    Drop(DropReason),
+}
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident, $first:literal: $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)*) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// Every reason, in the order of the counter slots.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The label under which it is counted.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)* }
+            }
+
+            /// Its counter slot.
+            #[inline(always)]
+            pub const fn slot(self) -> u32 {
+                $first + self as u32
+            }
+        }
+    };
+}
+
+/// Counter slot of [`Verdict::Reply`].
+pub const SLOT_REPLY: u32 = 0;
+
+reasons! {
+    /// Why a packet was passed.
+    PassReason, 1:
+    /// Shorter than the headers it announces, or with lengths that contradict each other.
+    Short = "short",
+    /// Neither IPv4 nor IPv6.
+    NotIp = "not_ip",
+    /// IPv4 with options, or a fragment.
+    Ipv4Special = "ipv4_special",
+    /// Not UDP; IPv6 with extension headers among them.
+    NotUdp = "not_udp",
+    /// To another address or port than the served ones.
+    NotServed = "not_served",
+    /// Not a standard query with one question and nothing but OPT behind it.
+    NotPlainQuery = "not_plain_query",
+    /// The name is malformed, compressed or longer than 255 octets.
+    BadName = "bad_name",
+    /// Class other than IN.
+    NotInternet = "not_internet",
+    /// OPT malformed, of another version than 0, or with more options than are looked at.
+    BadOpt = "bad_opt",
+    /// An EDNS option that only userspace answers.
+    Option = "option",
+    /// The question is not in the hot table.
+    NotHot = "not_hot",
+    /// The reply would exceed what the client takes; userspace truncates.
+    TooLong = "too_long",
+    /// The driver left no room to grow the packet.
+    NoRoom = "no_room",
+    /// The entry was being replaced.
+    Replaced = "replaced",
+    /// Something that userspace never writes into the tables.
+    Inconsistent = "inconsistent",
+}
+
+/// First counter slot of [`DropReason`].
+pub const SLOT_DROPS: u32 = 1 + PassReason::ALL.len() as u32;
+
+reasons! {
+    /// Why a packet was dropped. Neither should ever be counted.
+    DropReason, 16:
+    /// A body was put to a new use while it was copied, despite its quarantine.
+    Recycled = "recycled",
+    /// A write behind all checks failed.
+    Damaged = "damaged",
+}
+
+/// Counter slots in all.
+pub const COUNTERS: u32 = SLOT_DROPS + DropReason::ALL.len() as u32;
+
+const _: () = assert!(DropReason::Recycled.slot() == SLOT_DROPS);
+
+/// Per-CPU counters of the fast path.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets, by counter slot.
+    pub packets: [u64; COUNTERS as usize],
+}
+
+impl Verdict {
+    /// Its counter slot.
+    #[inline(always)]
+    pub const fn slot(self) -> u32 {
+        match self {
+            Self::Reply => SLOT_REPLY,
+            Self::Pass(reason) => reason.slot(),
+            Self::Drop(reason) => reason.slot(),
+        }
+    }
+}

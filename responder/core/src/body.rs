@@ -1,0 +1,227 @@
+//! Finished records: everything behind the question of a reply but OPT, ready to be copied.
+//!
+//! The owner of every answer record is the query name, written as the compression pointer `0xC00C` (D-13). Authority records belong to
+//! an ancestor of the query name, the apex or a zone cut; where its name stands inside the question depends on the
+//! query name's length alone, so those pointers are completed when the reply is written.
+
+use std::sync::Arc;
+
+use crate::model::{Name, Rdata, RecordType, Ttl};
+
+/// RCODEs used in replies (RFC 1035 section 4.1.1).
+pub mod rcode {
+    /// No error.
+    pub const NOERROR: u8 = 0;
+    /// The query could not be read.
+    pub const FORMERR: u8 = 1;
+    /// The server could not answer.
+    pub const SERVFAIL: u8 = 2;
+    /// The name does not exist.
+    pub const NXDOMAIN: u8 = 3;
+    /// An opcode that is not implemented.
+    pub const NOTIMP: u8 = 4;
+    /// The server does not answer such questions.
+    pub const REFUSED: u8 = 5;
+}
+
+/// Octets of the header before the question.
+const HEADER: usize = 12;
+
+/// The records of one reply, with what its header must say.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Body {
+    /// RCODE, 0 to 15.
+    pub rcode: u8,
+    /// The AA bit.
+    pub authoritative: bool,
+    /// Number of answer, authority and additional records.
+    pub counts: [u16; 3],
+    /// Whether the draw decides which answer comes first: all answers have the same length, a multiple of four octets.
+    pub rotates: bool,
+    octets: Box<[u8]>,
+    suffixes: Box<[SuffixOwner]>,
+}
+
+/// A record owner that is a suffix of the query name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct SuffixOwner {
+    /// Where in the octets its compression pointer stands.
+    at: u16,
+    /// Length of the suffix in wire form.
+    length: u8,
+}
+
+impl Body {
+    /// A body without any record.
+    pub fn empty(rcode: u8, authoritative: bool) -> Self {
+        BodyWriter::new(rcode, authoritative).finish()
+    }
+
+    /// An RRset as the answer section. The records keep the order given; the draw rotates them if they allow it.
+    pub fn answer<'a>(rtype: RecordType, ttl: Ttl, rdatas: impl IntoIterator<Item = &'a Rdata>) -> Self {
+        let mut writer = BodyWriter::new(rcode::NOERROR, true);
+        for rdata in rdatas {
+            writer.answer(rtype, ttl, rdata);
+        }
+        writer.finish()
+    }
+
+    /// Octets of all records.
+    pub fn len(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+
+    /// Which answer comes first under this draw.
+    pub fn rotation(&self, draw: u64) -> u16 {
+        if self.rotates { pulse53_abi::draw::rotation(draw, u32::from(self.counts[0])) as u16 } else { 0 }
+    }
+
+    /// Appends the records as they follow a question whose name has `qname_len` octets, the answers turned by `rotation`.
+    pub fn write(&self, qname_len: usize, rotation: u16, out: &mut Vec<u8>) {
+        let start = out.len();
+        if rotation == 0 {
+            out.extend_from_slice(&self.octets);
+        } else {
+            let turn = usize::from(rotation) * (self.octets.len() / usize::from(self.counts[0]));
+            out.extend_from_slice(&self.octets[turn..]);
+            out.extend_from_slice(&self.octets[..turn]);
+        }
+        for suffix in &self.suffixes {
+            let at = start + usize::from(suffix.at);
+            let pointer = 0xC000 | (HEADER + qname_len - usize::from(suffix.length)) as u16;
+            out[at..at + 2].copy_from_slice(&pointer.to_be_bytes());
+        }
+    }
+}
+
+/// Puts a [`Body`] together, section by section.
+#[derive(Debug)]
+pub struct BodyWriter {
+    rcode: u8,
+    authoritative: bool,
+    counts: [u16; 3],
+    octets: Vec<u8>,
+    suffixes: Vec<SuffixOwner>,
+}
+
+impl BodyWriter {
+    /// Begins a body.
+    pub fn new(rcode: u8, authoritative: bool) -> Self {
+        Self { rcode, authoritative, counts: [0; 3], octets: Vec::new(), suffixes: Vec::new() }
+    }
+
+    /// Appends an answer record, owned by the query name.
+    pub fn answer(&mut self, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
+        self.counts[0] += 1;
+        self.octets.extend_from_slice(&[0xC0, HEADER as u8]);
+        self.tail(rtype, ttl, rdata);
+    }
+
+    /// Appends an authority record owned by `owner`, which must be the query name or an ancestor of it.
+    pub fn authority(&mut self, owner: &Name, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
+        self.counts[1] += 1;
+        self.suffixes.push(SuffixOwner { at: self.octets.len() as u16, length: owner.as_wire().len() as u8 });
+        self.octets.extend_from_slice(&[0xC0, 0]);
+        self.tail(rtype, ttl, rdata);
+    }
+
+    /// Appends an additional record.
+    pub fn additional(&mut self, owner: &Name, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
+        self.counts[2] += 1;
+        self.octets.extend_from_slice(owner.as_wire());
+        self.tail(rtype, ttl, rdata);
+    }
+
+    fn tail(&mut self, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
+        self.octets.extend_from_slice(&rtype.to_int().to_be_bytes());
+        self.octets.extend_from_slice(&1u16.to_be_bytes());
+        self.octets.extend_from_slice(&ttl.0.to_be_bytes());
+        self.octets.extend_from_slice(&(rdata.0.len() as u16).to_be_bytes());
+        self.octets.extend_from_slice(&rdata.0);
+    }
+
+    /// Ends the body.
+    pub fn finish(self) -> Body {
+        let answers = usize::from(self.counts[0]);
+        let rotates = answers > 1
+            && self.counts[1..] == [0, 0]
+            && self.octets.len().is_multiple_of(4 * answers)
+            && records_have_equal_length(&self.octets, self.octets.len() / answers);
+        Body {
+            rcode: self.rcode,
+            authoritative: self.authoritative,
+            counts: self.counts,
+            rotates,
+            octets: self.octets.into(),
+            suffixes: self.suffixes.into(),
+        }
+    }
+}
+
+/// Whether answer records, each with its owner as a pointer, all take `length` octets.
+fn records_have_equal_length(octets: &[u8], length: usize) -> bool {
+    octets.chunks(length).all(|record| {
+        record
+            .get(10..12)
+            .is_some_and(|rdlen| usize::from(u16::from_be_bytes([rdlen[0], rdlen[1]])) + 12 == length)
+    })
+}
+
+/// How the records of an RRset whose lengths differ can be ordered so that the order varies between replies: up to
+/// eight rotations, each a body of its own.
+pub fn rotated_answers(rtype: RecordType, ttl: Ttl, rdatas: &[Rdata]) -> Vec<Arc<Body>> {
+    let plain = Body::answer(rtype, ttl, rdatas);
+    if plain.rotates || rdatas.len() < 2 {
+        return vec![Arc::new(plain)];
+    }
+    const ROTATIONS_MAX: usize = 8;
+    (0..rdatas.len().min(ROTATIONS_MAX))
+        .map(|first| Arc::new(Body::answer(rtype, ttl, rdatas[first..].iter().chain(&rdatas[..first]))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rdata(octets: &[u8]) -> Rdata {
+        Rdata(octets.into())
+    }
+
+    #[test]
+    fn equal_records_rotate_and_others_become_bodies() {
+        let [a, b, c] = [rdata(&[1; 4]), rdata(&[2; 4]), rdata(&[3; 4])];
+        let body = Body::answer(RecordType::A, Ttl(60), [&a, &b, &c]);
+        assert!(body.rotates);
+        let mut out = Vec::new();
+        body.write(5, 2, &mut out);
+        assert_eq!((out[12], out[28], out[44]), (3, 1, 2));
+
+        let uneven = [rdata(b"\x01a"), rdata(b"\x02ab")];
+        let bodies = rotated_answers(RecordType::TXT, Ttl(60), &uneven);
+        assert_eq!(bodies.len(), 2);
+        assert!(bodies.iter().all(|body| !body.rotates && body.counts == [2, 0, 0]));
+        assert_ne!(bodies[0], bodies[1]);
+    }
+
+    #[test]
+    fn two_lengths_with_a_fitting_total_do_not_rotate() {
+        // 4 + 12 octets of RDATA: the total is a multiple of eight, the records are unequal.
+        let uneven = [rdata(&[0; 4]), rdata(&[0; 12])];
+        assert!(!Body::answer(RecordType::TXT, Ttl(60), &uneven).rotates);
+    }
+
+    #[test]
+    fn authority_owners_point_into_the_question() {
+        let mut writer = BodyWriter::new(rcode::NXDOMAIN, true);
+        writer.authority(&Name::from_route53("example.com").unwrap(), RecordType::SOA, Ttl(1), &rdata(&[]));
+        let mut out = Vec::new();
+        writer.finish().write(17, 0, &mut out);
+        assert_eq!(&out[..2], &[0xC0, 12 + 17 - 13]);
+    }
+}

@@ -1,0 +1,196 @@
+//! The groups of a snapshot as a graph: who leads to whom through aliases, and which groups a health check touches.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::model::{CheckId, Name, RRsetGroup, RecordData, RecordType, Snapshot, ZoneId};
+
+/// A group's place in the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupIndex(pub u32);
+
+/// One group with its edges.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) zone: ZoneId,
+    pub(super) owner: Name,
+    pub(super) rtype: RecordType,
+    pub(super) group: Arc<RRsetGroup>,
+    /// For each member that is an alias with an existing target, the target; empty if no member is an alias.
+    targets: Box<[Option<GroupIndex>]>,
+    /// Groups with an alias to this one.
+    parents: Vec<GroupIndex>,
+    /// Above the rank of every target, so that ascending rank is a valid order of evaluation.
+    rank: u32,
+}
+
+impl Node {
+    /// The target of a member, if it is an alias whose target exists.
+    pub(super) fn target(&self, member: usize) -> Option<GroupIndex> {
+        self.targets.get(member).copied().flatten()
+    }
+
+    /// Whether another group's answer depends on this one.
+    pub(super) fn is_target(&self) -> bool {
+        !self.parents.is_empty()
+    }
+}
+
+/// All groups of a snapshot.
+#[derive(Debug)]
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    by_check: HashMap<CheckId, Vec<GroupIndex>>,
+}
+
+/// A key that finds a group: zone, owner and type.
+type GroupKey<'a> = (&'a ZoneId, &'a Name, RecordType);
+
+impl Graph {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
+        let groups = || {
+            snapshot.zones.values().flat_map(|zone| {
+                zone.groups.iter().map(move |((owner, rtype), group)| ((&zone.id, owner, *rtype), group))
+            })
+        };
+        let has_aliases =
+            |group: &RRsetGroup| group.members.iter().any(|m| matches!(m.data, RecordData::Alias(_)));
+        // Only groups that some alias names need to be found by key.
+        let named: BTreeSet<GroupKey<'_>> = groups()
+            .flat_map(|((_, _, rtype), group)| {
+                group.members.iter().filter_map(move |member| match &member.data {
+                    RecordData::Alias(target) => Some((&target.zone, &target.name, rtype)),
+                    RecordData::Values { .. } => None,
+                })
+            })
+            .collect();
+        let mut by_key: HashMap<GroupKey<'_>, GroupIndex> = HashMap::new();
+        let mut by_check: HashMap<CheckId, Vec<GroupIndex>> = HashMap::new();
+        let mut nodes = Vec::new();
+        for (index, (key, group)) in groups().enumerate() {
+            let index = GroupIndex(index as u32);
+            if named.contains(&key) {
+                by_key.insert(key, index);
+            }
+            for check in
+                group.members.iter().filter_map(|member| member.check.as_ref()).collect::<BTreeSet<_>>()
+            {
+                by_check.entry(check.clone()).or_default().push(index);
+            }
+            nodes.push(Node {
+                zone: key.0.clone(),
+                owner: key.1.clone(),
+                rtype: key.2,
+                group: group.clone(),
+                targets: Box::default(),
+                parents: Vec::new(),
+                rank: 0,
+            });
+        }
+        let mut graph = Self { nodes, by_check };
+        let with_aliases: Vec<GroupIndex> =
+            graph.indices().filter(|&index| has_aliases(&graph[index].group)).collect();
+        for &index in &with_aliases {
+            let node = &graph[index];
+            let targets: Box<[_]> = node
+                .group
+                .members
+                .iter()
+                .map(|member| match &member.data {
+                    RecordData::Alias(target) => {
+                        by_key.get(&(&target.zone, &target.name, node.rtype)).copied()
+                    }
+                    RecordData::Values { .. } => None,
+                })
+                .collect();
+            for target in targets.iter().flatten().copied().collect::<BTreeSet<_>>() {
+                graph.nodes[target.0 as usize].parents.push(index);
+            }
+            graph.nodes[index.0 as usize].targets = targets;
+        }
+        graph.rank(&with_aliases);
+        graph
+    }
+
+    /// Gives every group with aliases a rank above its targets'. An edge that would close a cycle, which validation refuses
+    /// is cut: its target counts as missing.
+    fn rank(&mut self, with_aliases: &[GroupIndex]) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            Open,
+            Done,
+        }
+        let mut marks: HashMap<GroupIndex, Mark> = HashMap::new();
+        for &root in with_aliases {
+            // A stack of (group, next member to look at): the depth of alias trees must not become the depth of ours.
+            let mut stack = vec![(root, 0)];
+            while let Some((index, member)) = stack.pop() {
+                if member == 0 {
+                    if marks.contains_key(&index) {
+                        continue;
+                    }
+                    marks.insert(index, Mark::Open);
+                }
+                let Some(&target) = self[index].targets.get(member) else {
+                    let above =
+                        self[index].targets.iter().flatten().map(|&target| self[target].rank + 1).max();
+                    self.nodes[index.0 as usize].rank = above.unwrap_or(0);
+                    marks.insert(index, Mark::Done);
+                    continue;
+                };
+                stack.push((index, member + 1));
+                if let Some(target) = target {
+                    match marks.get(&target) {
+                        None => stack.push((target, 0)),
+                        Some(Mark::Done) => {}
+                        Some(Mark::Open) => self.nodes[index.0 as usize].targets[member] = None,
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn indices(&self) -> impl ExactSizeIterator<Item = GroupIndex> + use<> {
+        (0..self.nodes.len() as u32).map(GroupIndex)
+    }
+
+    /// Every group, targets before those that lead to them.
+    pub(super) fn in_order(&self) -> Vec<GroupIndex> {
+        let mut order: Vec<GroupIndex> = self.indices().collect();
+        order.sort_by_key(|&index| self[index].rank);
+        order
+    }
+
+    /// The groups that refer to a check directly.
+    pub(super) fn with_check(&self, check: &CheckId) -> &[GroupIndex] {
+        self.by_check.get(check).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl std::ops::Index<GroupIndex> for Graph {
+    type Output = Node;
+
+    fn index(&self, index: GroupIndex) -> &Node {
+        &self.nodes[index.0 as usize]
+    }
+}
+
+/// Groups still to be evaluated, taken in ascending rank; each once.
+#[derive(Debug, Default)]
+pub(super) struct Pending(BTreeSet<(u32, GroupIndex)>);
+
+impl Pending {
+    pub(super) fn add(&mut self, graph: &Graph, index: GroupIndex) {
+        self.0.insert((graph[index].rank, index));
+    }
+
+    pub(super) fn add_parents(&mut self, graph: &Graph, index: GroupIndex) {
+        for &parent in &graph[index].parents {
+            self.add(graph, parent);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Option<GroupIndex> {
+        self.0.pop_first().map(|(_, index)| index)
+    }
+}

@@ -1,0 +1,36 @@
+//! Routing policies: which members of the pool answer, and with which share. One file a policy.
+//!
+//! The pool is what health has left (routing specification, section 4); a policy never sees health itself. A policy that depends on the client
+//! orders the applicable members; one that does not takes them all.
+
+mod failover;
+mod multivalue;
+mod weighted;
+
+use crate::model::{PolicyKind, RRsetGroup};
+
+/// How the pool of a group answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Selection {
+    /// One member by lot: indices into the group's members with integer weights whose sum is above zero.
+    OneOf(Vec<(usize, u32)>),
+    /// Up to [`multivalue::TOGETHER_MAX`] of these members together.
+    Together(Vec<usize>),
+}
+
+pub(super) use multivalue::TOGETHER_MAX;
+
+/// Applies the group's policy to a pool, which holds at least one index into its members, in order of preference.
+pub(super) fn select(group: &RRsetGroup, pool: &[usize]) -> Selection {
+    match group.policy() {
+        PolicyKind::Weighted => weighted::select(group, pool),
+        PolicyKind::Failover => failover::select(group, pool),
+        PolicyKind::Multivalue => multivalue::select(pool),
+        // Simple has one member; the ordered policies answer with the first of the pool.
+        PolicyKind::Simple
+        | PolicyKind::Latency
+        | PolicyKind::Geolocation
+        | PolicyKind::Cidr
+        | PolicyKind::Geoproximity => Selection::OneOf(vec![(pool[0], 1)]),
+    }
+}

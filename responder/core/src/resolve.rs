@@ -1,0 +1,117 @@
+//! The reference semantics: a table, a question and a draw give an answer.
+//!
+//! Whatever the kernel answers, this could have answered from the same table with the same draw (law 1).
+
+use std::sync::LazyLock;
+
+use crate::body::{Body, BodyWriter, rcode};
+use crate::model::{Rdata, RecordType, Ttl};
+use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The name in lower-case wire form, 1 to 255 octets, uncompressed and well-formed.
+    pub qname: &'a [u8],
+    /// QTYPE. The class is IN.
+    pub qtype: RecordType,
+}
+
+/// What is answered: a body of the table, and how it is turned.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The records with rcode and AA.
+    pub body: &'a Body,
+    /// Which answer record comes first.
+    pub rotation: u16,
+    /// Scope prefix length for an IPv4 and an IPv6 client-subnet option.
+    pub scope: Scope,
+}
+
+/// Whether the answer depends on where the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The same for all: 0.
+    Everyone,
+    /// By client network: 24 bits of an IPv4 address, 48 of an IPv6 one.
+    Network,
+}
+
+/// REFUSED, for names in no zone (D-3).
+static REFUSED: LazyLock<Body> = LazyLock::new(|| Body::empty(rcode::REFUSED, false));
+
+/// The answer to QTYPE ANY (RFC 8482 section 4.2, D-4).
+static ANY: LazyLock<Body> = LazyLock::new(|| {
+    let mut writer = BodyWriter::new(rcode::NOERROR, true);
+    writer.answer(RecordType::HINFO, Ttl(3600), &Rdata(b"\x07RFC8482\x00".as_slice().into()));
+    writer.finish()
+});
+
+/// Answers one question. `draw` is uniformly random and spent as [`pulse53_abi::draw`] says.
+pub fn resolve<'t>(table: &'t AnswerTable, question: &Question<'_>, draw: u64) -> Answer<'t> {
+    let Some(zone) = table.zone_of(question.qname) else { return fixed(&REFUSED) };
+    match find(zone, question) {
+        Found::Referral(body) => fixed(body),
+        Found::NoName => fixed(&zone.nxdomain),
+        Found::Owner(owner) if question.qtype == RecordType::ANY => {
+            fixed(if owner.is_empty_non_terminal() { &zone.nodata } else { &ANY })
+        }
+        Found::Owner(owner) => {
+            // a CNAME group answers every type.
+            let group = owner.group(question.qtype).or_else(|| owner.group(RecordType::CNAME));
+            match group {
+                None => fixed(&zone.nodata),
+                Some(group) => {
+                    let body = &**table.plan(group).choose(draw);
+                    Answer { body, rotation: body.rotation(draw), scope: Scope::Everyone }
+                }
+            }
+        }
+    }
+}
+
+fn fixed(body: &Body) -> Answer<'_> {
+    Answer { body, rotation: 0, scope: Scope::Everyone }
+}
+
+/// Where a name leads in its zone.
+enum Found<'t> {
+    /// At or below a zone cut.
+    Referral(&'t Body),
+    /// The name itself or the wildcard that covers it.
+    Owner(&'t Owner),
+    /// NXDOMAIN.
+    NoName,
+}
+
+fn find<'t>(zone: &'t ZoneTable, question: &Question<'_>) -> Found<'t> {
+    if zone.has_cuts() {
+        let below_apex = |ancestor: &&[u8]| ancestor.len() > zone.apex.as_wire().len();
+        // The cut nearest to the apex hides whatever is below it.
+        let cut = ancestors(question.qname)
+            .take_while(below_apex)
+            .filter_map(|name| Some((name, zone.owner(name)?.referral.as_ref()?)))
+            .last();
+        if let Some((name, referral)) = cut {
+            // DS belongs to the parent side of the cut (RFC 4035 section 3.1.4.1, D-11).
+            if question.qtype != RecordType::DS || name.len() != question.qname.len() {
+                return Found::Referral(referral);
+            }
+        }
+    }
+    if let Some(owner) = zone.owner(question.qname) {
+        return Found::Owner(owner);
+    }
+    // The closest encloser, then the wildcard right below it (RFC 4592 section 3.3.1).
+    let Some(encloser) = ancestors(question.qname).skip(1).find(|name| zone.owner(name).is_some()) else {
+        return Found::NoName;
+    };
+    let mut wildcard = [0u8; 257];
+    wildcard[..2].copy_from_slice(b"\x01*");
+    let Some(space) = wildcard.get_mut(2..2 + encloser.len()) else { return Found::NoName };
+    space.copy_from_slice(encloser);
+    match zone.owner(&wildcard[..2 + encloser.len()]) {
+        Some(owner) if !owner.is_empty_non_terminal() => Found::Owner(owner),
+        _ => Found::NoName,
+    }
+}

@@ -1,0 +1,257 @@
+//! The answer table: every name of every zone with its plans, at one generation. Immutable once published.
+//!
+//! Names, zone cuts and negative answers follow from records alone and are shared by all generations until records change; plans
+//! follow health, and stand in a persistent vector, so that the table after a flip shares all but the touched ones.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::body::{Body, BodyWriter, rcode};
+use crate::compile::{GroupIndex, Plan};
+use crate::model::{Name, RRsetGroup, Rdata, RecordData, RecordType, Snapshot, Ttl, Zone, ZoneId};
+
+/// Counts published tables; only rises (law 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The one after this.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// All that can be answered at one generation. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AnswerTable {
+    generation: Generation,
+    zones: Arc<Zones>,
+    plans: imbl::Vector<Arc<Plan>>,
+}
+
+/// Zones by apex and by id.
+#[derive(Debug)]
+struct Zones {
+    by_apex: HashMap<Name, ZoneTable>,
+    apex_of: HashMap<ZoneId, Name>,
+}
+
+/// One zone's names.
+#[derive(Debug)]
+pub struct ZoneTable {
+    /// The zone's topmost name.
+    pub apex: Name,
+    /// NODATA: the SOA as authority.
+    pub nodata: Arc<Body>,
+    /// NXDOMAIN: the same SOA.
+    pub nxdomain: Arc<Body>,
+    /// Owners and empty non-terminals.
+    names: HashMap<Name, Owner>,
+    /// Whether any name is a zone cut.
+    has_cuts: bool,
+}
+
+/// A name that exists.
+#[derive(Debug, Default)]
+pub struct Owner {
+    /// The groups here; none for an empty non-terminal.
+    groups: Vec<(RecordType, GroupIndex)>,
+    /// The referral, if this is a zone cut (D-11).
+    pub referral: Option<Arc<Body>>,
+}
+
+impl Owner {
+    /// The group of one type.
+    pub fn group(&self, rtype: RecordType) -> Option<GroupIndex> {
+        self.groups.iter().find(|(present, _)| *present == rtype).map(|(_, index)| *index)
+    }
+
+    /// Whether no record is here: the name only lies above others.
+    pub fn is_empty_non_terminal(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Types and groups.
+    pub fn groups(&self) -> &[(RecordType, GroupIndex)] {
+        &self.groups
+    }
+}
+
+impl ZoneTable {
+    /// An existing name, by its lower-case wire form.
+    pub fn owner(&self, name: &[u8]) -> Option<&Owner> {
+        self.names.get(name)
+    }
+
+    /// Whether names at or below zone cuts must be looked for.
+    pub fn has_cuts(&self) -> bool {
+        self.has_cuts
+    }
+
+    /// Every existing name.
+    pub fn owners(&self) -> impl Iterator<Item = (&Name, &Owner)> {
+        self.names.iter()
+    }
+
+    /// Whether a name lies at or below a zone cut, where the zone has no authority (RFC 1034 section 4.2.1).
+    pub fn is_delegated(&self, name: &Name) -> bool {
+        self.has_cuts
+            && ancestors(name.as_wire())
+                .take_while(|ancestor| ancestor.len() > self.apex.as_wire().len())
+                .any(|ancestor| self.owner(ancestor).is_some_and(|owner| owner.referral.is_some()))
+    }
+}
+
+/// A name in wire form, then the name without its first label, and so on down to the root.
+pub(crate) fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut next = Some(name);
+    std::iter::from_fn(move || {
+        let name = next?;
+        let length = usize::from(*name.first()?);
+        next = if length == 0 { None } else { name.get(1 + length..) };
+        Some(name)
+    })
+}
+
+/// A map keyed by name can be searched by octets.
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        self.as_wire()
+    }
+}
+
+impl AnswerTable {
+    /// The names of a snapshot with a group each; every plan answers NODATA until it is set.
+    pub(crate) fn new<'a>(
+        snapshot: &Snapshot,
+        groups: impl ExactSizeIterator<Item = (GroupIndex, &'a ZoneId, &'a Name, RecordType)>,
+        generation: Generation,
+    ) -> Self {
+        let mut zones = Zones { by_apex: HashMap::new(), apex_of: HashMap::new() };
+        for zone in snapshot.zones.values() {
+            zones.apex_of.insert(zone.id.clone(), zone.apex.clone());
+            zones.by_apex.insert(zone.apex.clone(), ZoneTable::new(zone));
+        }
+        let unset = Arc::new(Plan::Fixed(Arc::new(Body::empty(rcode::SERVFAIL, false))));
+        let plans = (0..groups.len()).map(|_| unset.clone()).collect();
+        for (index, zone, owner, rtype) in groups {
+            let Some(table) = zones.apex_of.get(zone).and_then(|apex| zones.by_apex.get_mut(apex)) else {
+                continue;
+            };
+            table.add(owner, rtype, index);
+        }
+        Self { generation, zones: Arc::new(zones), plans }
+    }
+
+    /// Which table this is.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    pub(crate) fn set_generation(&mut self, generation: Generation) {
+        self.generation = generation;
+    }
+
+    /// The NODATA answer of a zone of this table's snapshot.
+    pub(crate) fn nodata(&self, zone: &ZoneId) -> &Arc<Body> {
+        &self.zones.by_apex[&self.zones.apex_of[zone]].nodata
+    }
+
+    /// Replaces a plan; false if it was the same already.
+    pub(crate) fn set_plan(&mut self, index: GroupIndex, plan: Plan) -> bool {
+        let differs = *self.plans[index.0 as usize] != plan;
+        if differs {
+            self.plans.set(index.0 as usize, Arc::new(plan));
+        }
+        differs
+    }
+
+    /// The plan of a group.
+    pub fn plan(&self, index: GroupIndex) -> &Arc<Plan> {
+        &self.plans[index.0 as usize]
+    }
+
+    /// The zone a name belongs to, by its lower-case wire form: the one with the longest apex.
+    pub fn zone_of(&self, name: &[u8]) -> Option<&ZoneTable> {
+        ancestors(name).find_map(|ancestor| self.zones.by_apex.get(ancestor))
+    }
+
+    /// Every zone.
+    pub fn zones(&self) -> impl Iterator<Item = &ZoneTable> {
+        self.zones.by_apex.values()
+    }
+}
+
+impl ZoneTable {
+    fn new(zone: &Zone) -> Self {
+        let negative = |code| Arc::new(negative_answer(zone, code));
+        let mut names: HashMap<Name, Owner> = HashMap::new();
+        names.insert(zone.apex.clone(), Owner::default());
+        let mut has_cuts = false;
+        for ((owner, rtype), group) in &zone.groups {
+            if *rtype == RecordType::NS && *owner != zone.apex {
+                has_cuts = true;
+                names.entry(owner.clone()).or_default().referral =
+                    Some(Arc::new(referral(zone, owner, group)));
+            }
+        }
+        Self {
+            apex: zone.apex.clone(),
+            nodata: negative(rcode::NOERROR),
+            nxdomain: negative(rcode::NXDOMAIN),
+            names,
+            has_cuts,
+        }
+    }
+
+    fn add(&mut self, owner: &Name, rtype: RecordType, index: GroupIndex) {
+        self.names.entry(owner.clone()).or_default().groups.push((rtype, index));
+        // Every name between an owner and the apex exists (R-18, RFC 8020).
+        let mut above = owner.parent();
+        while let Some(name) = above {
+            if name.as_wire().len() < self.apex.as_wire().len() || self.names.contains_key(&name) {
+                break;
+            }
+            above = name.parent();
+            self.names.insert(name, Owner::default());
+        }
+    }
+}
+
+/// The records of a simple group with values.
+fn values(group: &RRsetGroup) -> Option<(Ttl, &[Rdata])> {
+    match &group.members.first()?.data {
+        RecordData::Values { ttl, rdatas } => Some((*ttl, rdatas)),
+        RecordData::Alias(_) => None,
+    }
+}
+
+/// An answer without records but for the SOA, whose TTL is the lesser of its own and its minimum field.
+fn negative_answer(zone: &Zone, code: u8) -> Body {
+    let mut writer = BodyWriter::new(code, true);
+    let soa = zone.groups.get(&(zone.apex.clone(), RecordType::SOA)).and_then(|group| values(group));
+    if let Some((ttl, [soa])) = soa {
+        let minimum = soa.0.last_chunk::<4>().map_or(0, |octets| u32::from_be_bytes(*octets));
+        writer.authority(&zone.apex, RecordType::SOA, Ttl(ttl.0.min(minimum)), soa);
+    }
+    writer.finish()
+}
+
+/// NS records of a zone cut, with the addresses of those servers that lie inside the zone (D-11).
+fn referral(zone: &Zone, cut: &Name, group: &RRsetGroup) -> Body {
+    let mut writer = BodyWriter::new(rcode::NOERROR, false);
+    let Some((ttl, servers)) = values(group) else { return writer.finish() };
+    for server in servers {
+        writer.authority(cut, RecordType::NS, ttl, server);
+    }
+    for server in servers.iter().filter_map(|rdata| Name::from_wire(&rdata.0).ok()) {
+        for rtype in [RecordType::A, RecordType::AAAA] {
+            let glue = zone.groups.get(&(server.clone(), rtype)).and_then(|group| values(group));
+            for (ttl, rdatas) in glue {
+                rdatas.iter().for_each(|rdata| writer.additional(&server, rtype, ttl, rdata));
+            }
+        }
+    }
+    writer.finish()
+}
