@@ -1,3 +1,5 @@
 //! The agent: reads what is declared, probes endpoints, compiles answers, and serves them from userspace and the kernel.
 //!
 //! `api`, `health`, `serve` and `datapath` never name each other; they meet in `publish`, as values.
+
+pub mod datapath;

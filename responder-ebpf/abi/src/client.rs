@@ -1,8 +1,7 @@
 //! The addresses the responder serves: what the kernel half answers for, and nothing else (D-22).
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use crate::limits::SERVED_PROBES;
+use crate::shared::Shared;
 
 /// One served socket address, as an entry of a small open-addressing table.
 ///
@@ -12,11 +11,9 @@ use crate::limits::SERVED_PROBES;
 #[derive(Debug, Default)]
 pub struct Served {
     /// The address's 16 octets as they stand in a packet, read as two little-endian words.
-    pub address: [AtomicU64; 2],
+    pub address: [Shared; 2],
     /// UDP port in host order; 0 marks a free entry.
-    pub port: AtomicU32,
-    /// Keeps the stride a multiple of eight.
-    pub reserved: AtomicU32,
+    pub port: Shared,
 }
 
 /// An address as the table holds it.
@@ -42,9 +39,9 @@ impl Served {
     /// Whether this entry is for that address and port.
     #[inline(always)]
     pub fn is(&self, address: AddressWords, port: u16) -> bool {
-        self.port.load(Ordering::Relaxed) == port as u32
-            && self.address[0].load(Ordering::Relaxed) == address[0]
-            && self.address[1].load(Ordering::Relaxed) == address[1]
+        self.port.load() == port as u64
+            && self.address[0].load() == address[0]
+            && self.address[1].load() == address[1]
     }
 }
 

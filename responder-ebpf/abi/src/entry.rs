@@ -1,13 +1,12 @@
 //! The hot table's entries: a question, and the prebuilt records that answer it.
 //!
 //! A [`Slot`] holds the question and either the records themselves or a [`Choice`] among [`Body`] elements in other arrays.
-//! A slot carries a sequence counter, odd while it is being written; a reader copies what it needs and takes the copy only if
-//! the counter was even and unchanged. Bodies and columns never change while a slot leads to them, and are
+//! A slot carries a version, odd while it is being written; a reader copies what it needs and takes the copy only if
+//! the version was even and unchanged. Bodies and columns never change while a slot leads to them, and are
 //! left alone for [`limits::QUARANTINE_MS`] after the last slot stopped doing so.
 
-use core::sync::atomic::{AtomicU32, AtomicU64};
-
 use crate::limits;
+use crate::shared::Shared;
 
 /// Octets of a name held in its slot; longer ones continue in a [`NameRest`].
 pub const NAME_INLINE: usize = 32;
@@ -24,19 +23,45 @@ pub const TAG_REMOVED: u64 = 1;
 #[derive(Debug, Default)]
 pub struct Slot {
     /// The question's hash, or [`TAG_EMPTY`] or [`TAG_REMOVED`].
-    pub tag: AtomicU64,
-    /// Odd while the slot is being written.
-    pub sequence: AtomicU32,
-    /// Low half of the generation that wrote the slot.
-    pub generation: AtomicU32,
+    pub tag: Shared,
+    /// [`SlotVersion`]: odd while the slot is being written.
+    pub version: Shared,
     /// [`SlotHead`]: type, length of the name, form of the answer, and where the name continues.
-    pub head: AtomicU64,
+    pub head: Shared,
     /// The first octets of the name in lower-case wire form, zero-padded, as little-endian words.
-    pub name: [AtomicU64; NAME_INLINE / 8],
+    pub name: [Shared; NAME_INLINE / 8],
     /// [`BodyHead`] of inline records, or the [`Choice`].
-    pub answer: AtomicU64,
+    pub answer: Shared,
     /// Inline records, zero-padded.
-    pub records: [AtomicU64; RECORDS_INLINE / 8],
+    pub records: [Shared; RECORDS_INLINE / 8],
+}
+
+/// How a slot's version word is put together: a write counter in bits 0-15, odd while the slot is being written, and the
+/// generation that wrote it above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotVersion(pub u64);
+
+impl SlotVersion {
+    /// The version while a generation writes a slot that had this version.
+    pub const fn writing(self, generation: u64) -> Self {
+        Self(generation << 16 | ((self.0 & 0xffff) | 1))
+    }
+
+    /// The version once the writing is done.
+    pub const fn written(self) -> Self {
+        Self(self.0 & !0xffff | ((self.0 + 1) & 0xffff))
+    }
+
+    /// Whether a writer is at work.
+    #[inline(always)]
+    pub const fn is_being_written(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// The generation that wrote the slot, modulo 2^48.
+    pub const fn generation(self) -> u64 {
+        self.0 >> 16
+    }
 }
 
 /// The fixed part of a slot, packed into one word.
@@ -185,11 +210,17 @@ impl Link {
 #[derive(Debug)]
 pub struct Body<const WORDS: usize> {
     /// [`BodyHead`].
-    pub head: AtomicU64,
+    pub head: Shared,
     /// Rises each time the element is put to a new use: a reader that sees it change while copying was overtaken.
-    pub uses: AtomicU64,
+    pub uses: Shared,
     /// The records, zero-padded.
-    pub records: [AtomicU64; WORDS],
+    pub records: [Shared; WORDS],
+}
+
+impl<const WORDS: usize> Default for Body<WORDS> {
+    fn default() -> Self {
+        Self { head: Shared::default(), uses: Shared::default(), records: [const { Shared::new(0) }; WORDS] }
+    }
 }
 
 /// A body of the smallest class.
@@ -204,11 +235,9 @@ pub type BodyLarge = Body<{ limits::BODY_LARGE / 8 }>;
 #[derive(Debug, Default)]
 pub struct Column {
     /// Low half: the first body's [`Link`]; high half: the second's.
-    pub bodies: AtomicU64,
-    /// The first body answers if the draw's low half is below this.
-    pub threshold: AtomicU32,
-    /// Keeps the stride a multiple of eight.
-    pub reserved: AtomicU32,
+    pub bodies: Shared,
+    /// The first body answers if the draw's low half is below this, 0 to 2^32 - 1.
+    pub threshold: Shared,
 }
 
 /// The octets of a name from [`NAME_INLINE`] on, zero-padded.
@@ -216,7 +245,7 @@ pub struct Column {
 #[derive(Debug, Default)]
 pub struct NameRest {
     /// Little-endian words.
-    pub words: [AtomicU64; NAME_REST_WORDS],
+    pub words: [Shared; NAME_REST_WORDS],
 }
 
 /// Words of a [`NameRest`]: names have at most 255 octets.

@@ -4,10 +4,23 @@
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
+    /// [`crate::ABI_VERSION`] of the userspace half; a program of another version aborts every packet.
+    pub abi_version: u32,
+    /// Debug lines: one in this many passed packets is logged, 0 for none.
+    pub log_one_in: u32,
     /// Seed of the question hash.
     pub seed: u64,
     /// Number of slots less one, a power of two less one.
     pub slot_mask: u32,
-    /// Debug lines: one in this many passed packets is logged, 0 for none.
-    pub log_one_in: u32,
+    /// Leaves no padding.
+    pub reserved: u32,
 }
+
+impl Settings {
+    /// The same octets as words, in the order of the fields.
+    pub const fn words(self) -> [u64; 3] {
+        [self.abi_version as u64 | (self.log_one_in as u64) << 32, self.seed, self.slot_mask as u64]
+    }
+}
+
+const _: () = assert!(size_of::<Settings>() == 24);

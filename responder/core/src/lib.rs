@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod compile;
+pub mod lower;
 pub mod model;
 pub mod resolve;
 pub mod table;

@@ -248,7 +248,7 @@ fn referral(zone: &Zone, cut: &Name, group: &RRsetGroup) -> Body {
     for server in servers.iter().filter_map(|rdata| Name::from_wire(&rdata.0).ok()) {
         for rtype in [RecordType::A, RecordType::AAAA] {
             let glue = zone.groups.get(&(server.clone(), rtype)).and_then(|group| values(group));
-            for (ttl, rdatas) in glue {
+            if let Some((ttl, rdatas)) = glue {
                 rdatas.iter().for_each(|rdata| writer.additional(&server, rtype, ttl, rdata));
             }
         }

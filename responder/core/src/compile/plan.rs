@@ -28,7 +28,7 @@ pub struct Weights {
     /// The possible answers.
     pub bodies: Box<[Arc<Body>]>,
     /// A power of two of columns.
-    pub columns: Box<[Column]>,
+    pub columns: Arc<[Column]>,
 }
 
 /// One column of an alias table.

@@ -1,0 +1,80 @@
+//! Which prebuilt body answers: the one in the slot, the one it leads to, or one by lot.
+
+use pulse53_abi::draw;
+use pulse53_abi::entry::{BodyHead, Choice, FLAG_ROTATES, FORM_CHOICE, FORM_INLINE, Link, RECORDS_INLINE};
+use pulse53_abi::limits::{BODY_LARGE, COLUMNS_MAX};
+use pulse53_abi::verdict::{PassReason, Verdict};
+
+use crate::table::Found;
+use crate::{Step, Tables};
+
+/// The chosen body.
+pub(crate) struct Chosen {
+    pub(crate) head: BodyHead,
+    /// Where the records are; none: in the scratch memory.
+    pub(crate) link: Option<Link>,
+    /// The body's `uses`, if it is linked.
+    pub(crate) uses: u64,
+    /// Octets by which the records are turned, so that another one comes first.
+    pub(crate) turn: usize,
+}
+
+#[inline(always)]
+pub(crate) fn choose(tables: &impl Tables, found: &Found) -> Step<Chosen> {
+    let inconsistent = Verdict::Pass(PassReason::Inconsistent);
+    let mut draw = 0;
+    let (head, link, uses) = match found.form {
+        FORM_INLINE => (BodyHead::unpack(found.answer), None, 0),
+        FORM_CHOICE => {
+            let choice = Choice::unpack(found.answer);
+            let mut link = choice.link;
+            if link.kind() == Link::COLUMNS {
+                draw = tables.draw();
+                link = by_weight(tables, choice, draw).ok_or(inconsistent)?;
+            }
+            let (uses, head) = head(tables, link).ok_or(inconsistent)?;
+            (BodyHead::unpack(head), Some(link), uses)
+        }
+        _ => return Err(inconsistent),
+    };
+    let max = if link.is_none() { RECORDS_INLINE } else { BODY_LARGE };
+    if usize::from(head.len) < RECORD_MIN || usize::from(head.len) > max {
+        return Err(inconsistent);
+    }
+    let mut turn = 0;
+    if head.flags & FLAG_ROTATES != 0 {
+        let answers = u32::from(head.answers);
+        if answers == 0 {
+            return Err(inconsistent);
+        }
+        if draw == 0 {
+            draw = tables.draw();
+        }
+        turn = draw::rotation(draw, answers) * (u32::from(head.len) / answers);
+    }
+    Ok(Chosen { head, link, uses, turn: turn as usize })
+}
+
+/// The shortest record: pointer, type, class, TTL and an empty RDATA.
+const RECORD_MIN: usize = 12;
+
+#[inline(always)]
+fn by_weight(tables: &impl Tables, choice: Choice, draw: u64) -> Option<Link> {
+    let offset = draw::column(draw, choice.mask & (COLUMNS_MAX - 1));
+    let column = tables.column(choice.link.index().wrapping_add(offset))?;
+    let bodies = column.bodies.load();
+    let first = draw::takes_first(draw, column.threshold.load() as u32);
+    Some(Link(if first { bodies as u32 } else { (bodies >> 32) as u32 }))
+}
+
+/// Uses and head of a linked body.
+#[inline(always)]
+fn head(tables: &impl Tables, link: Link) -> Option<(u64, u64)> {
+    let (uses, head) = match link.kind() {
+        Link::SMALL => tables.body_small(link.index()).map(|body| (&body.uses, &body.head))?,
+        Link::MEDIUM => tables.body_medium(link.index()).map(|body| (&body.uses, &body.head))?,
+        Link::LARGE => tables.body_large(link.index()).map(|body| (&body.uses, &body.head))?,
+        _ => return None,
+    };
+    Some((uses.load(), head.load()))
+}

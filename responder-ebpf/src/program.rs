@@ -1,0 +1,279 @@
+//! The glue: kernel memory behind the fast path's traits.
+//!
+//! Everything is inlined into one program. `asm!` appears where the compiler would otherwise turn a bounds check into a form the verifier
+//! does not follow; each such place says which.
+#![expect(
+    unsafe_code,
+    reason = "packet and context memory are raw pointers; the verifier proves every access"
+)]
+
+use core::arch::asm;
+use core::ptr::{read_volatile, write_volatile};
+
+use aya_ebpf::bindings::{xdp_action, xdp_md};
+use aya_ebpf::btf_maps::{Array, PerCpuArray};
+use aya_ebpf::helpers::{bpf_get_prandom_u32, bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
+use aya_ebpf::macros::{btf_map, xdp};
+use aya_ebpf::programs::XdpContext;
+use aya_ebpf::{EbpfContext, Global};
+use aya_log_ebpf::debug;
+use fastpath::abi::ABI_VERSION;
+use fastpath::abi::client::Served;
+use fastpath::abi::draw;
+use fastpath::abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
+use fastpath::abi::limits::SERVED_ENTRIES;
+use fastpath::abi::settings::Settings;
+use fastpath::abi::verdict::{Counters, Verdict};
+use fastpath::{Packet, Scratch, Tables, Word};
+
+/// `BPF_F_MMAPABLE`: userspace writes these through its own mapping, without a system call an entry.
+const MMAPABLE: usize = 1024;
+
+// Entries are given when the program is loaded; one is the least that can be declared.
+#[btf_map]
+static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static NAMES: Array<NameRest, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static COLUMNS: Array<Column, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static BODIES_SMALL: Array<BodySmall, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static BODIES_MEDIUM: Array<BodyMedium, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static BODIES_LARGE: Array<BodyLarge, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static SERVED: Array<Served, { SERVED_ENTRIES as usize }, MMAPABLE> = Array::new();
+#[btf_map]
+static COUNTERS: PerCpuArray<Counters, 1> = PerCpuArray::new();
+#[btf_map]
+static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
+
+#[unsafe(no_mangle)]
+static SETTINGS: Global<Settings> =
+    Global::new(Settings { abi_version: 0, log_one_in: 0, seed: 0, slot_mask: 0, reserved: 0 });
+
+/// What one CPU needs for one packet, too large or too long-lived for the stack.
+#[repr(C)]
+struct Work {
+    scratch: Scratch,
+    /// State of the random generator; zero before its first use.
+    random: u64,
+    /// Where [`Packet::forget`] sends numbers through.
+    spill: u64,
+    /// Passed packets since the last debug line.
+    unlogged: u64,
+}
+
+/// Answers hot queries.
+#[xdp]
+pub fn pulse53(ctx: XdpContext) -> u32 {
+    if SETTINGS.load().abi_version != ABI_VERSION {
+        return xdp_action::XDP_ABORTED;
+    }
+    let (Some(work), Some(counters)) = (WORK.get_ptr_mut(0), COUNTERS.get_ptr_mut(0)) else {
+        return xdp_action::XDP_PASS;
+    };
+    // SAFETY: the elements are this CPU's own, and nothing else runs the program on this CPU before it returns. The three
+    // borrowed fields are disjoint.
+    let (scratch, tables, spill) = unsafe {
+        (&mut (*work).scratch, KernelTables { random: &raw mut (*work).random }, &raw mut (*work).spill)
+    };
+    let mut packet = XdpPacket::new(&ctx, spill);
+    let verdict = fastpath::run(&mut packet, &tables, scratch);
+    // SAFETY: as above; the index is below the array's length, or nothing is counted.
+    if let Some(counter) = unsafe { (*counters).packets.get_mut(verdict.slot() as usize) } {
+        *counter += 1;
+    }
+    match verdict {
+        Verdict::Reply => xdp_action::XDP_TX,
+        Verdict::Pass(reason) => {
+            let one_in = SETTINGS.load().log_one_in;
+            if one_in != 0 {
+                // SAFETY: as above.
+                let unlogged = unsafe { &mut (*work).unlogged };
+                *unlogged += 1;
+                if *unlogged >= u64::from(one_in) {
+                    *unlogged = 0;
+                    debug!(&ctx, "passed {}: {} octets", reason.slot(), packet.frame_len());
+                }
+            }
+            xdp_action::XDP_PASS
+        }
+        Verdict::Drop(_) => xdp_action::XDP_DROP,
+    }
+}
+
+/// Passes everything: what the other end of a veth pair needs for replies to come through.
+#[xdp]
+pub fn pass(_: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+/// The frame behind an XDP context.
+struct XdpPacket<'a> {
+    ctx: &'a XdpContext,
+    start: usize,
+    end: usize,
+    spill: *mut u64,
+}
+
+/// Offsets that are not constant are held below this for the verifier. Headers and the largest message are.
+const OFFSET_MASK: u64 = 2047;
+
+impl<'a> XdpPacket<'a> {
+    #[inline(always)]
+    fn new(ctx: &'a XdpContext, spill: *mut u64) -> Self {
+        let mut packet = Self { ctx, start: 0, end: 0, spill };
+        packet.refresh();
+        packet
+    }
+
+    /// Takes fresh packet pointers: volatile, or the compiler reuses those the verifier has forgotten.
+    #[inline(always)]
+    fn refresh(&mut self) {
+        let ctx: *const xdp_md = self.ctx.as_ptr().cast();
+        // SAFETY: the kernel hands every program a valid context.
+        unsafe {
+            self.start = read_volatile(&raw const (*ctx).data) as usize;
+            self.end = read_volatile(&raw const (*ctx).data_end) as usize;
+        }
+    }
+
+    #[inline(always)]
+    fn pointer<T>(&self, offset: usize) -> Option<usize> {
+        let pointer = if core::intrinsics::is_val_statically_known(offset) {
+            self.start + offset
+        } else {
+            self.start + bound(offset as u64, OFFSET_MASK) as usize
+        };
+        // A check of one octet compiles to a comparison that proves nothing; ask for two.
+        if pointer + size_of::<T>().max(2) > self.end { None } else { Some(pointer) }
+    }
+}
+
+/// `value & mask` in the very register that is used next, where the verifier sees it.
+#[inline(always)]
+fn bound(mut value: u64, mask: u64) -> u64 {
+    // SAFETY: one arithmetic instruction on one register.
+    unsafe { asm!("{0} &= {1}", inout(reg) value, in(reg) mask) };
+    value
+}
+
+impl Packet for XdpPacket<'_> {
+    #[inline(always)]
+    fn frame_len(&self) -> usize {
+        let mut len = self.end;
+        // In assembly: the compiler would otherwise move `end` across comparisons, and arithmetic on it is forbidden.
+        // SAFETY: one arithmetic instruction on two registers.
+        unsafe { asm!("{0} -= {1}", inout(reg) len, in(reg) self.start) };
+        len
+    }
+
+    #[inline(always)]
+    fn load<T: Word>(&self, offset: usize) -> Option<T> {
+        let pointer = self.pointer::<T>(offset)?;
+        // SAFETY: `pointer` to `pointer + size_of::<T>()` lies inside the frame; T is an integer.
+        Some(unsafe { (pointer as *const T).read_unaligned() })
+    }
+
+    #[inline(always)]
+    fn store<T: Word>(&mut self, offset: usize, value: T) -> Option<()> {
+        let pointer = self.pointer::<T>(offset)?;
+        // SAFETY: as above.
+        unsafe { (pointer as *mut T).write_unaligned(value) };
+        Some(())
+    }
+
+    #[inline(always)]
+    fn resize(&mut self, growth: i32) -> Option<()> {
+        let ctx: *mut xdp_md = self.ctx.as_ptr().cast();
+        // In front first: drivers leave room there, behind the frame few do.
+        // SAFETY: the helpers check every argument.
+        let refused =
+            unsafe { bpf_xdp_adjust_head(ctx, -growth) != 0 && bpf_xdp_adjust_tail(ctx, growth) != 0 };
+        // Both helpers make packet pointers invalid, also when they refuse.
+        self.refresh();
+        if refused { None } else { Some(()) }
+    }
+
+    #[inline(always)]
+    fn forget(&mut self, value: u64) -> u64 {
+        self.refresh();
+        // SAFETY: `spill` is this CPU's own element.
+        unsafe {
+            write_volatile(self.spill, value);
+            read_volatile(self.spill)
+        }
+    }
+}
+
+/// The maps.
+struct KernelTables {
+    random: *mut u64,
+}
+
+impl Tables for KernelTables {
+    #[inline(always)]
+    fn seed(&self) -> u64 {
+        SETTINGS.load().seed
+    }
+
+    #[inline(always)]
+    fn slot_mask(&self) -> u32 {
+        SETTINGS.load().slot_mask
+    }
+
+    #[inline(always)]
+    fn served(&self, index: u32) -> Option<&Served> {
+        SERVED.get(index)
+    }
+
+    #[inline(always)]
+    fn slot(&self, index: u32) -> Option<&Slot> {
+        SLOTS.get(index)
+    }
+
+    #[inline(always)]
+    fn name_rest(&self, index: u32) -> Option<&NameRest> {
+        NAMES.get(index)
+    }
+
+    #[inline(always)]
+    fn column(&self, index: u32) -> Option<&Column> {
+        COLUMNS.get(index)
+    }
+
+    #[inline(always)]
+    fn body_small(&self, index: u32) -> Option<&BodySmall> {
+        BODIES_SMALL.get(index)
+    }
+
+    #[inline(always)]
+    fn body_medium(&self, index: u32) -> Option<&BodyMedium> {
+        BODIES_MEDIUM.get(index)
+    }
+
+    #[inline(always)]
+    fn body_large(&self, index: u32) -> Option<&BodyLarge> {
+        BODIES_LARGE.get(index)
+    }
+
+    #[inline(always)]
+    fn draw(&self) -> u64 {
+        // SAFETY: `random` is this CPU's own element.
+        unsafe {
+            let mut state = *self.random;
+            if state == 0 {
+                state = (bpf_get_prandom_u32() as u64) << 32 | bpf_get_prandom_u32() as u64 | 1;
+            }
+            *self.random = draw::next(state);
+            *self.random
+        }
+    }
+}
+
+/// The helpers used want a GPL-compatible licence.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,82 @@
+//! The question in the hot table.
+
+use pulse53_abi::entry::{NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY};
+use pulse53_abi::key;
+use pulse53_abi::limits::SLOT_PROBES;
+use pulse53_abi::verdict::{PassReason, Verdict};
+
+use crate::dns::Query;
+use crate::tables::NAME_WORDS;
+use crate::{Scratch, Step, Tables};
+
+/// A consistent copy of what a slot says; inline records are in the scratch memory.
+pub(crate) struct Found {
+    /// `FORM_…`
+    pub(crate) form: u8,
+    pub(crate) answer: u64,
+}
+
+#[inline(always)]
+pub(crate) fn find(tables: &impl Tables, query: &Query, scratch: &mut Scratch) -> Step<Found> {
+    let slot = search(tables, query.tag).ok_or(Verdict::Pass(PassReason::NotHot))?;
+    let version = slot.version.load();
+    if SlotVersion(version).is_being_written() {
+        return Err(Verdict::Pass(PassReason::Replaced));
+    }
+    let head = SlotHead::unpack(slot.head.load());
+    let same = is_question(tables, slot, head, query, scratch);
+    let answer = slot.answer.load();
+    for index in 0..RECORDS_INLINE / 8 {
+        scratch.records[index] = slot.records[index].load();
+    }
+    if slot.version.load() != version {
+        return Err(Verdict::Pass(PassReason::Replaced));
+    }
+    if !same {
+        return Err(Verdict::Pass(PassReason::NotHot));
+    }
+    Ok(Found { form: head.form, answer })
+}
+
+#[inline(always)]
+fn search<T: Tables>(tables: &T, tag: u64) -> Option<&Slot> {
+    let start = key::slot_start(tag);
+    let mask = tables.slot_mask();
+    for probe in 0..SLOT_PROBES {
+        let slot = tables.slot(start.wrapping_add(probe) & mask)?;
+        let present = slot.tag.load();
+        if present == tag {
+            return Some(slot);
+        }
+        if present == TAG_EMPTY {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether the slot's question is the query's: the hash alone proves nothing.
+#[inline(always)]
+fn is_question(tables: &impl Tables, slot: &Slot, head: SlotHead, query: &Query, scratch: &Scratch) -> bool {
+    if head.qtype != query.qtype || usize::from(head.name_len) != query.name_len {
+        return false;
+    }
+    let mut difference = 0;
+    for index in 0..NAME_INLINE / 8 {
+        difference |= key::fold(scratch.name[index]) ^ slot.name[index].load();
+    }
+    if difference != 0 {
+        return false;
+    }
+    if query.name_len <= NAME_INLINE {
+        return true;
+    }
+    let Some(rest) = tables.name_rest(head.rest) else { return false };
+    for index in NAME_INLINE / 8..NAME_WORDS {
+        if 8 * index >= query.name_len {
+            break;
+        }
+        difference |= key::fold(scratch.name[index]) ^ rest.words[index - NAME_INLINE / 8].load();
+    }
+    difference == 0
+}

@@ -1,0 +1,54 @@
+//! The few look-ups the path may make, and its only source of randomness.
+
+use pulse53_abi::client::Served;
+use pulse53_abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, RECORDS_INLINE, Slot};
+
+/// Memory shared with userspace. An index that is out of range finds nothing.
+pub trait Tables {
+    /// Seed of the question hash.
+    fn seed(&self) -> u64;
+    /// Number of slots less one.
+    fn slot_mask(&self) -> u32;
+    /// An entry of the table of served addresses.
+    fn served(&self, index: u32) -> Option<&Served>;
+    /// A slot of the hot table.
+    fn slot(&self, index: u32) -> Option<&Slot>;
+    /// The end of a long name.
+    fn name_rest(&self, index: u32) -> Option<&NameRest>;
+    /// A column of an alias table.
+    fn column(&self, index: u32) -> Option<&Column>;
+    /// A body of up to 240 octets.
+    fn body_small(&self, index: u32) -> Option<&BodySmall>;
+    /// A body of up to 496 octets.
+    fn body_medium(&self, index: u32) -> Option<&BodyMedium>;
+    /// A body of up to 1216 octets.
+    fn body_large(&self, index: u32) -> Option<&BodyLarge>;
+    /// A random number, spent as [`pulse53_abi::draw`] says.
+    fn draw(&self) -> u64;
+}
+
+/// Words of the longest name.
+pub const NAME_WORDS: usize = 32;
+
+/// Working memory of one packet; its contents do not matter when a packet begins.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Scratch {
+    /// The question's name as it came, zero-padded.
+    pub name: [u64; NAME_WORDS],
+    /// Records copied out of a slot.
+    pub records: [u64; RECORDS_INLINE / 8],
+}
+
+impl Scratch {
+    /// Empty working memory.
+    pub const fn new() -> Self {
+        Self { name: [0; NAME_WORDS], records: [0; RECORDS_INLINE / 8] }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,50 @@
+//! UDP (RFC 768), and whether the packet is to a served address and port (D-22).
+
+use pulse53_abi::client::served_start;
+use pulse53_abi::limits::{SERVED_ENTRIES, SERVED_PROBES};
+use pulse53_abi::verdict::{PassReason, Verdict};
+
+use crate::ip::Network;
+use crate::{Packet, Step, Tables};
+
+pub(crate) const HEADER: usize = 8;
+
+/// What the UDP header says.
+pub(crate) struct Datagram {
+    /// Both ports as they stand in the header.
+    pub(crate) ports: u32,
+    /// Where the header begins.
+    pub(crate) at: usize,
+    /// Where its payload begins, and how long it is.
+    pub(crate) payload_at: usize,
+    pub(crate) payload_len: usize,
+}
+
+#[inline(always)]
+pub(crate) fn parse(packet: &impl Packet, network: &Network) -> Step<Datagram> {
+    let short = Verdict::Pass(PassReason::Short);
+    let at = network.payload_at;
+    let ports = packet.load(at).ok_or(short)?;
+    let len = usize::from(u16::from_be(packet.load(at + 4).ok_or(short)?));
+    if len != network.payload_len || len < HEADER || at + len > packet.frame_len() {
+        return Err(short);
+    }
+    Ok(Datagram { ports, at, payload_at: at + HEADER, payload_len: len - HEADER })
+}
+
+#[inline(always)]
+pub(crate) fn check_served(network: &Network, datagram: &Datagram, tables: &impl Tables) -> Step<()> {
+    let address = network.destination();
+    let port = u16::from_be((datagram.ports >> 16) as u16);
+    // Port 0 marks free entries; a source port of 0 cannot be replied to.
+    if port != 0 && datagram.ports as u16 != 0 && network.source_is_unicast() {
+        let start = served_start(address, port);
+        for probe in 0..SERVED_PROBES {
+            let entry = tables.served(start.wrapping_add(probe) & (SERVED_ENTRIES - 1));
+            if entry.is_some_and(|entry| entry.is(address, port)) {
+                return Ok(());
+            }
+        }
+    }
+    Err(Verdict::Pass(PassReason::NotServed))
+}

@@ -1,0 +1,185 @@
+//! From the answer table to what the kernel can hold: one entry a question, within the limits of the ABI.
+//!
+//! What does not fit is not hot, with a reason; userspace answers it just as well (law 9).
+
+use std::fmt;
+use std::sync::Arc;
+
+use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
+use pulse53_abi::limits::{BODY_LARGE, COLUMNS_MAX};
+
+use crate::body::Body;
+use crate::compile::{Column, Plan};
+use crate::model::{Name, RecordType};
+use crate::table::{AnswerTable, Owner, ZoneTable};
+
+/// A question the kernel can answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HotKey {
+    /// QNAME.
+    pub name: Name,
+    /// QTYPE.
+    pub qtype: RecordType,
+}
+
+/// Finished records for one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HotBody {
+    /// Counts, flags, length and sum.
+    pub head: BodyHead,
+    /// The records.
+    pub octets: Box<[u8]>,
+}
+
+/// How one question is answered in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HotEntry {
+    /// Always with the same records.
+    Fixed(HotBody),
+    /// By lot.
+    ByWeight {
+        /// The possible answers.
+        bodies: Box<[HotBody]>,
+        /// A power of two of columns, at most [`COLUMNS_MAX`].
+        columns: Arc<[Column]>,
+    },
+}
+
+/// Why a question cannot be answered in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NotHot {
+    /// A wildcard covers names without number.
+    Wildcard,
+    /// At or below a zone cut.
+    Delegated,
+    /// The answer has no record.
+    Empty,
+    /// More octets of records than [`BODY_LARGE`].
+    TooLong,
+    /// More possible answers than [`COLUMNS_MAX`].
+    TooManyAnswers,
+    /// The name holds a zero octet, at which the kernel would end it.
+    ZeroOctet,
+}
+
+impl fmt::Display for NotHot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wildcard => f.write_str("it comes from a wildcard"),
+            Self::Delegated => f.write_str("the name is delegated"),
+            Self::Empty => f.write_str("it has no record"),
+            Self::TooLong => write!(f, "its records take more than {BODY_LARGE} octets"),
+            Self::TooManyAnswers => write!(f, "it is one of more than {COLUMNS_MAX} possible answers"),
+            Self::ZeroOctet => f.write_str("the name holds a zero octet"),
+        }
+    }
+}
+
+/// The types under which a CNAME is held: it answers all, these are the ones asked.
+const CNAME_TYPES: [RecordType; 4] = [RecordType::CNAME, RecordType::A, RecordType::AAAA, RecordType::HTTPS];
+
+/// Every question of the table with its entry, or why it has none.
+pub fn lower(table: &AnswerTable) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
+    table.zones().flat_map(move |zone| {
+        zone.owners().flat_map(move |(name, owner)| {
+            questions(owner).map(move |qtype| {
+                let entry = lower_question(table, zone, owner, name, qtype);
+                (HotKey { name: name.clone(), qtype }, entry)
+            })
+        })
+    })
+}
+
+/// The questions that an owner answers with records.
+fn questions(owner: &Owner) -> impl Iterator<Item = RecordType> {
+    owner
+        .groups()
+        .iter()
+        .flat_map(|&(rtype, _)| if rtype == RecordType::CNAME { CNAME_TYPES.to_vec() } else { vec![rtype] })
+}
+
+/// The questions whose answers come from one group, to be looked at again when it changes, with their entries.
+pub fn lower_group(
+    table: &AnswerTable,
+    owner_name: &Name,
+    rtype: RecordType,
+) -> Vec<(HotKey, Result<HotEntry, NotHot>)> {
+    let Some(zone) = table.zone_of(owner_name.as_wire()) else { return Vec::new() };
+    let Some(owner) = zone.owner(owner_name.as_wire()) else { return Vec::new() };
+    let types = if rtype == RecordType::CNAME { CNAME_TYPES.to_vec() } else { vec![rtype] };
+    types
+        .into_iter()
+        .map(|qtype| {
+            let entry = lower_question(table, zone, owner, owner_name, qtype);
+            (HotKey { name: owner_name.clone(), qtype }, entry)
+        })
+        .collect()
+}
+
+/// The entry of one question, the owner being its name in that zone.
+fn lower_question(
+    table: &AnswerTable,
+    zone: &ZoneTable,
+    owner: &Owner,
+    name: &Name,
+    qtype: RecordType,
+) -> Result<HotEntry, NotHot> {
+    if name.is_wildcard() {
+        return Err(NotHot::Wildcard);
+    }
+    if zone.is_delegated(name) {
+        return Err(NotHot::Delegated);
+    }
+    if name.labels().any(|label| label.contains(&0)) {
+        return Err(NotHot::ZeroOctet);
+    }
+    let group = owner.group(qtype).or_else(|| owner.group(RecordType::CNAME)).ok_or(NotHot::Empty)?;
+    match &**table.plan(group) {
+        Plan::Fixed(body) => HotBody::new(body, name).map(HotEntry::Fixed),
+        Plan::ByWeight(weights) if weights.columns.len() > COLUMNS_MAX as usize => {
+            Err(NotHot::TooManyAnswers)
+        }
+        Plan::ByWeight(weights) => Ok(HotEntry::ByWeight {
+            bodies: weights.bodies.iter().map(|body| HotBody::new(body, name)).collect::<Result<_, _>>()?,
+            columns: weights.columns.clone(),
+        }),
+    }
+}
+
+impl HotBody {
+    fn new(body: &Body, name: &Name) -> Result<Self, NotHot> {
+        if body.is_empty() {
+            return Err(NotHot::Empty);
+        }
+        let [answers, authorities, additionals] = body.counts.map(u8::try_from);
+        let (Ok(answers), Ok(authorities), Ok(additionals)) = (answers, authorities, additionals) else {
+            return Err(NotHot::TooLong);
+        };
+        if body.len() > BODY_LARGE {
+            return Err(NotHot::TooLong);
+        }
+        let mut octets = Vec::with_capacity(body.len());
+        body.write(name.as_wire().len(), 0, &mut octets);
+        let flags = body.rcode
+            | if body.rotates { FLAG_ROTATES } else { 0 }
+            | if body.authoritative { FLAG_AUTHORITATIVE } else { 0 };
+        let head = BodyHead {
+            len: octets.len() as u16,
+            sum: sum(&octets),
+            answers,
+            authorities,
+            additionals,
+            flags,
+        };
+        Ok(Self { head, octets: octets.into() })
+    }
+}
+
+/// Ones' complement sum of 16-bit words as they stand in memory (RFC 1071), the last one zero-padded.
+fn sum(octets: &[u8]) -> u16 {
+    let words = octets.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+    words.fold(0u16, |sum, word| {
+        let (sum, carry) = sum.overflowing_add(word);
+        sum + u16::from(carry)
+    })
+}

@@ -1,0 +1,222 @@
+//! Puts the program on an interface, and keeps it there when the agent dies.
+//!
+//! Every interface has one link, pinned as `<interface>.native` or `<interface>.generic`. A pinned link outlives the agent; the next one puts its own program
+//! into it in one step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::{XdpLink, XdpMode};
+use aya::programs::{ProgramError, Xdp};
+
+/// How the program meets packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Native, else generic.
+    Auto,
+    /// In the driver.
+    Native,
+    /// Behind the driver, on any interface; slower.
+    Generic,
+}
+
+impl Mode {
+    /// The word used in configuration, pins and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+/// Why the program is not on an interface.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The pin directory cannot hold pins.
+    #[error(
+        "{0} is not in a BPF file system; mount one with `mount -t bpf bpf /sys/fs/bpf`, or set `[xdp] pin_dir`"
+    )]
+    NotBpffs(PathBuf),
+    /// The pin directory could not be made or read.
+    #[error("preparing the pin directory {0}")]
+    PinDir(PathBuf, #[source] io::Error),
+    /// No such interface.
+    #[error("there is no network interface {interface}; `ip link` lists those there are")]
+    NoInterface {
+        /// The name asked for.
+        interface: String,
+    },
+    /// Another program is attached.
+    #[error(
+        "another XDP program is attached to {interface}, and is left alone; `ip link show {interface}` names it, \
+         `ip link set dev {interface} xdp off` takes it away"
+    )]
+    Occupied {
+        /// The interface.
+        interface: String,
+    },
+    /// The driver has no native XDP.
+    #[error("the driver of {interface} has no native XDP; set `[xdp] mode = \"auto\"` or \"generic\"")]
+    NoNative {
+        /// The interface.
+        interface: String,
+    },
+    /// Anything else.
+    #[error("attaching to {interface} in {} mode", mode.as_str())]
+    Refused {
+        /// The interface.
+        interface: String,
+        /// The mode tried.
+        mode: Mode,
+        /// What the kernel said.
+        #[source]
+        source: ProgramError,
+    },
+    /// The link could not be pinned or unpinned.
+    #[error("keeping the link in {0}")]
+    Pin(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The program on one interface.
+#[derive(Debug)]
+pub struct Attached {
+    /// The interface.
+    pub interface: String,
+    /// Native or generic.
+    pub mode: Mode,
+    pin: PathBuf,
+    /// Keeps the link while the agent runs, even if somebody removes the pin.
+    _link: FdLink,
+}
+
+impl Attached {
+    /// Takes the program off the interface.
+    pub fn detach(self) -> Result<(), AttachError> {
+        std::fs::remove_file(&self.pin).map_err(|error| AttachError::Pin(self.pin.clone(), Box::new(error)))
+    }
+}
+
+/// Makes the pin directory, if it lies in a BPF file system.
+pub fn prepare_pin_dir(dir: &Path) -> Result<(), AttachError> {
+    let failed = |error: io::Error| AttachError::PinDir(dir.to_owned(), error);
+    let existing = dir.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    let statistics = nix::sys::statfs::statfs(existing).map_err(|error| failed(error.into()))?;
+    if statistics.filesystem_type() != nix::sys::statfs::BPF_FS_MAGIC {
+        return Err(AttachError::NotBpffs(dir.to_owned()));
+    }
+    std::fs::create_dir_all(dir).map_err(failed)
+}
+
+/// Removes the pins of program and maps, and the directory if it is empty then.
+pub fn remove_pins(dir: &Path) -> Result<(), AttachError> {
+    let failed = |error: io::Error| AttachError::PinDir(dir.to_owned(), error);
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !is_link(&path) {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    // Links of interfaces that are not configured any more may be left; they are not ours to cut.
+    let _: io::Result<()> = std::fs::remove_dir(dir);
+    Ok(())
+}
+
+fn is_link(path: &Path) -> bool {
+    [Mode::Native, Mode::Generic]
+        .iter()
+        .any(|mode| path.extension().is_some_and(|name| name == mode.as_str()))
+}
+
+/// Puts the program into the pinned link of an interface, or onto the interface if there is none.
+pub fn attach(program: &mut Xdp, interface: &str, mode: Mode, dir: &Path) -> Result<Attached, AttachError> {
+    let modes: &[Mode] = match mode {
+        Mode::Auto => &[Mode::Native, Mode::Generic],
+        Mode::Native => &[Mode::Native],
+        Mode::Generic => &[Mode::Generic],
+    };
+    for mode in [Mode::Native, Mode::Generic] {
+        let pin = dir.join(format!("{interface}.{}", mode.as_str()));
+        if !pin.exists() {
+            continue;
+        }
+        if modes.contains(&mode) {
+            match take_over(program, &pin) {
+                Ok(link) => return Ok(Attached { interface: interface.to_owned(), mode, pin, _link: link }),
+                Err(error) => {
+                    tracing::info!(interface, error = %chain(&*error), "the pinned link is dead; attaching anew")
+                }
+            }
+        }
+        // Of another mode than is wanted, or of an interface that is gone.
+        std::fs::remove_file(&pin).map_err(|error| AttachError::Pin(pin.clone(), Box::new(error)))?;
+    }
+    let mut refused = None;
+    for &mode in modes {
+        match attach_anew(program, interface, mode) {
+            Ok(link) => {
+                let pin = dir.join(format!("{interface}.{}", mode.as_str()));
+                let pinned =
+                    link.pin(&pin).map_err(|error| AttachError::Pin(pin.clone(), Box::new(error)))?;
+                let link: FdLink = pinned.into();
+                return Ok(Attached { interface: interface.to_owned(), mode, pin, _link: link });
+            }
+            // Only the lack of native support is mended by the next mode.
+            Err(error @ AttachError::NoNative { .. }) => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| AttachError::NoInterface { interface: interface.to_owned() }))
+}
+
+/// Puts the program in the place of the one in a pinned link, in one step.
+fn take_over(program: &mut Xdp, pin: &Path) -> Result<FdLink, Box<dyn std::error::Error>> {
+    let pinned = PinnedLink::from_pin(pin)?;
+    let link: XdpLink = FdLink::from(pinned).try_into()?;
+    let id = program.attach_to_link(link)?;
+    Ok(program.take_link(id)?.try_into()?)
+}
+
+fn attach_anew(program: &mut Xdp, interface: &str, mode: Mode) -> Result<FdLink, AttachError> {
+    let kernel_mode = if mode == Mode::Native { XdpMode::Driver } else { XdpMode::Skb };
+    let interface = interface.to_owned();
+    let attached = program.attach(&interface, kernel_mode).and_then(|id| program.take_link(id));
+    let link = attached.map_err(|error| match (errno(&error), error) {
+        (_, ProgramError::UnknownInterface { .. }) => {
+            AttachError::NoInterface { interface: interface.clone() }
+        }
+        (Some(nix::errno::Errno::EBUSY | nix::errno::Errno::EEXIST), _) => {
+            AttachError::Occupied { interface: interface.clone() }
+        }
+        (Some(nix::errno::Errno::EOPNOTSUPP), _) if mode == Mode::Native => {
+            AttachError::NoNative { interface: interface.clone() }
+        }
+        (_, source) => AttachError::Refused { interface: interface.clone(), mode, source },
+    })?;
+    link.try_into().map_err(|error| AttachError::Pin(PathBuf::from(&interface), Box::new(error)))
+}
+
+/// The system's error number below an error.
+fn errno(error: &(dyn std::error::Error + 'static)) -> Option<nix::errno::Errno> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            return Some(nix::errno::Errno::from_raw(code));
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

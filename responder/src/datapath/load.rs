@@ -1,0 +1,234 @@
+//! Loads the embedded BPF object: sizes its maps, checks that it speaks this ABI, and maps its memory.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
+use aya::programs::{ProgramError, TestRun, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use pulse53_abi::limits::SERVED_ENTRIES;
+use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY};
+use pulse53_abi::{ABI_VERSION, settings::Settings};
+
+use super::hot_table::{HotTable, Sizes};
+use super::memory::{HotMemory, Region, SharedLayout};
+
+/// The object as built by `cargo xtask build`; empty if that has not run.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pulse53-xdp"));
+
+/// Why the fast path could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The binary holds no BPF object.
+    #[error(
+        "this binary was built without the fast path; build it with `cargo xtask build`, or set `[xdp] interfaces = []`"
+    )]
+    NoObject,
+    /// The object is of another version than the binary.
+    #[error(
+        "the embedded BPF object does not speak ABI version {ABI_VERSION}; rebuild both with `cargo xtask build`"
+    )]
+    OtherAbi,
+    /// The process may not load BPF programs.
+    #[error("not allowed to load BPF programs: run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")]
+    NotPermitted(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The kernel refused the object.
+    #[error("the kernel (it must be 6.1 or later) did not take the BPF object")]
+    Object(#[from] aya::EbpfError),
+    /// The kernel refused the program.
+    #[error("the kernel (it must be 6.1 or later) did not take the XDP program")]
+    Program(#[from] ProgramError),
+    /// Something that ought to be in the object is not.
+    #[error("the embedded BPF object has no {0}; rebuild it with `cargo xtask build`")]
+    Missing(&'static str),
+    /// A map could not be read.
+    #[error("reading the counters of the fast path")]
+    Counters(#[source] aya::maps::MapError),
+    /// A map could not be mapped.
+    #[error("mapping {0} into memory")]
+    Mapping(&'static str, #[source] io::Error),
+    /// No random seed.
+    #[error("asking the kernel for a random seed")]
+    Seed(#[source] io::Error),
+    /// A pin could not be made.
+    #[error("pinning {0}")]
+    Pin(String, #[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The maps that are mapped into memory, by name.
+const MAPPED: [&str; 7] =
+    ["SLOTS", "NAMES", "COLUMNS", "BODIES_SMALL", "BODIES_MEDIUM", "BODIES_LARGE", "SERVED"];
+/// The program that answers.
+const PROGRAM: &str = "pulse53";
+
+/// A loaded program with its tables.
+#[derive(Debug)]
+pub struct Loaded {
+    ebpf: Ebpf,
+    hot: HotTable,
+}
+
+impl Loaded {
+    /// Loads the program with empty tables of these sizes, attached to nothing.
+    pub fn load(sizes: Sizes, log_one_in: u32) -> Result<Self, LoadError> {
+        if OBJECT.is_empty() {
+            return Err(LoadError::NoObject);
+        }
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).map_err(|error| LoadError::Seed(error.into()))?;
+        let seed = u64::from_ne_bytes(seed);
+        let settings =
+            Settings { abi_version: ABI_VERSION, log_one_in, seed, slot_mask: sizes.slots - 1, reserved: 0 };
+        let words = settings.words();
+        let log_level = u8::from(log_one_in != 0) * aya_log_level_debug();
+        let mut loader = EbpfLoader::new();
+        loader
+            .verifier_log_level(VerifierLogLevel::STATS)
+            .override_global("SETTINGS", &words, true)
+            .override_global("AYA_LOG_LEVEL", &log_level, false);
+        let counts =
+            [sizes.slots, sizes.names, sizes.columns, sizes.small, sizes.medium, sizes.large, SERVED_ENTRIES];
+        for (name, count) in MAPPED.into_iter().zip(counts) {
+            loader.map_max_entries(name, count);
+        }
+        let mut ebpf = loader.load(OBJECT).map_err(|error| match is_permission(&error) {
+            true => LoadError::NotPermitted(Box::new(error)),
+            false => LoadError::Object(error),
+        })?;
+        program(&mut ebpf)?.load().map_err(|error| match is_permission(&error) {
+            true => LoadError::NotPermitted(Box::new(error)),
+            false => LoadError::Program(error),
+        })?;
+        let memory = HotMemory {
+            slots: map(&ebpf, MAPPED[0], counts[0])?,
+            names: map(&ebpf, MAPPED[1], counts[1])?,
+            columns: map(&ebpf, MAPPED[2], counts[2])?,
+            small: map(&ebpf, MAPPED[3], counts[3])?,
+            medium: map(&ebpf, MAPPED[4], counts[4])?,
+            large: map(&ebpf, MAPPED[5], counts[5])?,
+            served: map(&ebpf, MAPPED[6], counts[6])?,
+        };
+        let mut loaded = Self { ebpf, hot: HotTable::new(memory, sizes, seed) };
+        loaded.check_abi()?;
+        Ok(loaded)
+    }
+
+    /// Runs the program on a frame of no protocol: it passes, unless it was built for another ABI.
+    fn check_abi(&mut self) -> Result<(), LoadError> {
+        const XDP_PASS: u32 = 2;
+        match self.test_run(&[0; 64])?.0 {
+            XDP_PASS => Ok(()),
+            _ => Err(LoadError::OtherAbi),
+        }
+    }
+
+    /// Runs the loaded program on one frame: the XDP action, and the frame afterwards.
+    pub fn test_run(&mut self, frame: &[u8]) -> Result<(u32, Vec<u8>), LoadError> {
+        let mut out = vec![0; 4096];
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::default() };
+        let result = program(&mut self.ebpf)?.test_run(options)?;
+        let length = result.data_size_out as usize;
+        out.truncate(length);
+        Ok((result.return_value, out))
+    }
+
+    /// The program, to be attached.
+    pub fn program(&mut self) -> Result<&mut Xdp, LoadError> {
+        program(&mut self.ebpf)
+    }
+
+    /// The hot table.
+    pub fn hot_table(&self) -> &HotTable {
+        &self.hot
+    }
+
+    /// The hot table, to be written.
+    pub fn hot_table_mut(&mut self) -> &mut HotTable {
+        &mut self.hot
+    }
+
+    /// How many instructions the verifier looked at.
+    pub fn verified_instructions(&mut self) -> Result<Option<u32>, LoadError> {
+        Ok(program(&mut self.ebpf)?.info()?.verified_instruction_count())
+    }
+
+    /// Sets the state of every CPU's random generator, so that draws can be foretold.
+    pub fn seed_random(&mut self, state: u64) -> Result<(), LoadError> {
+        const WORDS: usize = 43;
+        const RANDOM: usize = 40;
+        let map = self.ebpf.map_mut("WORK").ok_or(LoadError::Missing("map WORK"))?;
+        let mut work: PerCpuArray<_, [u64; WORDS]> =
+            PerCpuArray::try_from(map).map_err(LoadError::Counters)?;
+        let mut values = work.get(&0, 0).map_err(LoadError::Counters)?.to_vec();
+        values.iter_mut().for_each(|value| value[RANDOM] = state);
+        let values = PerCpuValues::try_from(values).map_err(|error| LoadError::Counters(error.into()))?;
+        work.set(0, values, 0).map_err(LoadError::Counters)
+    }
+
+    /// Counters by label, summed over CPUs.
+    pub fn counters(&self) -> Result<Vec<(&'static str, u64)>, LoadError> {
+        let map = self.ebpf.map("COUNTERS").ok_or(LoadError::Missing("map COUNTERS"))?;
+        let counters: PerCpuArray<&MapData, [u64; COUNTERS as usize]> =
+            PerCpuArray::try_from(map).map_err(LoadError::Counters)?;
+        let per_cpu = counters.get(&0, 0).map_err(LoadError::Counters)?;
+        let sum = |slot: u32| per_cpu.iter().map(|counters| counters[slot as usize]).sum();
+        let mut labelled = vec![("reply", sum(SLOT_REPLY))];
+        labelled.extend(PassReason::ALL.iter().map(|reason| (reason.label(), sum(reason.slot()))));
+        labelled.extend(DropReason::ALL.iter().map(|reason| (reason.label(), sum(reason.slot()))));
+        Ok(labelled)
+    }
+
+    /// Pins program and maps, in place of those pinned before, so that other tools can look at them.
+    pub fn pin(&mut self, dir: &Path) -> Result<(), LoadError> {
+        let pin_error = |path: &Path, error: Box<dyn std::error::Error + Send + Sync>| {
+            LoadError::Pin(path.display().to_string(), error)
+        };
+        let path = dir.join("program");
+        let _: io::Result<()> = std::fs::remove_file(&path);
+        let program = program(&mut self.ebpf)?;
+        // aya refuses to pin twice, which an attached program that moves to another directory would not need either.
+        program.pin(&path).map_err(|error| pin_error(&path, Box::new(error)))?;
+        for (name, map) in self.ebpf.maps() {
+            if name.starts_with('.') {
+                continue;
+            }
+            let path = dir.join(name.to_ascii_lowercase());
+            let _: io::Result<()> = std::fs::remove_file(&path);
+            map.pin(&path).map_err(|error| pin_error(&path, Box::new(error)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The log level "debug" of aya-log.
+fn aya_log_level_debug() -> u8 {
+    4
+}
+
+fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, LoadError> {
+    let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing("program pulse53"))?;
+    Ok(program.try_into()?)
+}
+
+fn map<T: SharedLayout>(ebpf: &Ebpf, name: &'static str, count: u32) -> Result<Region<T>, LoadError> {
+    let Some(Map::Array(data)) = ebpf.map(name) else { return Err(LoadError::Missing(name)) };
+    use std::os::fd::AsRawFd;
+    Region::map(&data.fd().as_fd().as_raw_fd(), count as usize)
+        .map_err(|error| LoadError::Mapping(name, error))
+}
+
+/// Whether the kernel said EPERM or EACCES somewhere below.
+fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::PermissionDenied
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
