@@ -1,2 +1,59 @@
-//! Builds, tests and demonstrates pulse53.
-fn main() {}
+//! Builds, tests and demonstrates pulse53: the commands a person types on a fresh machine.
+//!
+//! `setup` knows what must be installed, `object` how the kernel half is compiled, `test` how results are counted,
+//! and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
+
+mod build;
+mod lint;
+mod object;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Builds, tests and demonstrates pulse53",
+    after_help = "Examples:\n  cargo xtask test             install what is missing, then run every test\n  \
+                  cargo xtask build --release  one self-contained binary at target/release/pulse53\n\n\
+                  Exit status: 0 fine, 1 failed, 2 wrong usage."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing to build the kernel half and to run the tests, and say what was done
+    Setup(setup::Arguments),
+    /// Build the kernel half, then the pulse53 binary with it embedded
+    Build(build::Arguments),
+    /// Set up, build, and run every test; ends with how many passed, failed and were skipped
+    Test(test::Arguments),
+    /// Check formatting, clippy on both halves, and the repository's own rules
+    Lint(lint::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Setup(arguments) => setup::run(&arguments),
+        Command::Build(arguments) => build::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

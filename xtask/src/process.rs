@@ -1,0 +1,134 @@
+//! Running other programs: in view, captured, or behind a spinner, always with an error that names the command.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How much of a failed command's output an error repeats.
+const TAIL_LINES: usize = 25;
+
+/// The command as a person would type it, for messages; shell quoting only where it is needed.
+pub fn typed(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .map(
+            |word| if word.contains([' ', '\'', '"', '$']) { format!("{word:?}") } else { word.into_owned() },
+        )
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Runs a command whose output the reader sees as it comes.
+pub fn show(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting `{}`", typed(command)))?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", typed(command));
+    }
+    Ok(())
+}
+
+/// Runs a command for what it prints on standard output.
+pub fn capture(command: &mut Command) -> Result<String> {
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("starting `{}`", typed(command)))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{}` failed ({}): {}", typed(command), output.status, said.trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no UTF-8", typed(command)))
+}
+
+/// Whether a command runs and succeeds; its output is of no interest.
+pub fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Runs a lengthy command behind a spinner that repeats its latest line; on failure the error holds its last lines.
+pub fn behind_spinner(doing: &str, command: &mut Command) -> Result<()> {
+    let spinner = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}) {wide_msg:.dim}")?)
+        .with_prefix(doing.to_owned());
+    if spinner.is_hidden() {
+        // Without a terminal nothing moves: say at least what is under way, since it may take minutes.
+        eprintln!("  {doing} …");
+    }
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    let mut tail = VecDeque::with_capacity(TAIL_LINES);
+    let (reader, writer) = std::io::pipe().context("making a pipe")?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().context("sharing a pipe")?)
+        .stderr(writer)
+        .spawn()
+        .with_context(|| format!("starting `{}`", typed(command)))?;
+    // The command still holds the pipe's writing end; let go of it, or reading would never end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    for line in BufReader::new(reader).split(b'\n') {
+        let line =
+            String::from_utf8_lossy(&line.context("reading a command's output")?).trim_end().to_owned();
+        spinner.set_message(line.trim().to_owned());
+        if tail.len() == TAIL_LINES {
+            tail.pop_front();
+        }
+        tail.push_back(line);
+    }
+    let status = child.wait().with_context(|| format!("waiting for `{}`", typed(command)))?;
+    spinner.finish_and_clear();
+    if !status.success() {
+        bail!("`{}` failed ({status}):\n{}", typed(command), Vec::from(tail).join("\n"));
+    }
+    Ok(())
+}
+
+/// Forgets what `cargo run` told this program about itself, so that a nested cargo starts as if typed by hand.
+///
+/// What a person sets (flags, proxies, jobs) stays.
+pub fn forget_own_package(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        let Some(text) = name.to_str() else { continue };
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The cargo that runs this program, in the repository's root: for what is built for this machine.
+pub fn host_cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    forget_own_package(&mut command).current_dir(crate::workspace::root());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_as_typed() {
+        let mut command = Command::new("apt-get");
+        command.args(["install", "two words"]);
+        assert_eq!(typed(&command), "apt-get install \"two words\"");
+    }
+
+    #[test]
+    fn a_failure_behind_a_spinner_repeats_what_was_said() {
+        let said = behind_spinner("failing", Command::new("sh").args(["-c", "echo the reason >&2; exit 3"]));
+        let said = format!("{:#}", said.unwrap_err());
+        assert!(said.contains("the reason") && said.contains('3'), "{said}");
+    }
+}

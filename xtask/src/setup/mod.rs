@@ -1,0 +1,160 @@
+//! What this machine lacks, and getting it: a BPF-capable Rust toolchain, the matching LLVM, bpf-linker, test tools.
+//!
+//! Looking is quick and changes nothing, so that every command can afford it. Installing goes in the order of
+//! dependence: the toolchain decides which LLVM is new enough, and LLVM decides how bpf-linker is built.
+
+mod linker;
+mod packages;
+mod toolchain;
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::{Result, bail};
+
+pub use linker::Linker;
+pub use packages::llvm_tool;
+use packages::{Apt, Privilege};
+pub use toolchain::Toolchain;
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask setup        list what is missing and ask before installing it\n  \
+                        cargo xtask setup --yes  install without asking"
+)]
+pub struct Arguments {
+    /// Install without asking (so it is, too, when standard input is no terminal)
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// May something be installed?
+#[derive(Clone, Copy, PartialEq)]
+pub enum Consent {
+    Given,
+    Ask,
+}
+
+impl Consent {
+    pub fn from_flag(yes: bool) -> Self {
+        if yes || !std::io::stdin().is_terminal() { Self::Given } else { Self::Ask }
+    }
+}
+
+/// All that is needed to compile and link the kernel half.
+pub struct BpfTools {
+    pub toolchain: Toolchain,
+    pub linker: Linker,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    prepare(Consent::from_flag(arguments.yes), Report::Everything).map(drop)
+}
+
+/// Sets the machine up if it is not; silent when there is nothing to do.
+pub fn ensure(consent: Consent) -> Result<BpfTools> {
+    prepare(consent, Report::Changes)
+}
+
+/// The tools to build the kernel half if they are all here; otherwise an error that says how to get them.
+pub fn bpf_tools() -> Result<BpfTools> {
+    let Some(toolchain) = toolchain::find()? else {
+        bail!("no Rust toolchain here can build for BPF (rust-src is missing): run `cargo xtask setup`");
+    };
+    let Some(linker) = linker::find(toolchain.llvm)? else {
+        bail!("bpf-linker {} is missing: run `cargo xtask setup`", linker::VERSION);
+    };
+    Ok(BpfTools { toolchain, linker })
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Report {
+    Everything,
+    Changes,
+}
+
+impl Report {
+    fn present(self, item: &str) {
+        if self == Report::Everything {
+            println!("  present    {item}");
+        }
+    }
+
+    fn installed(self, item: &str) {
+        println!("  installed  {item}");
+    }
+}
+
+fn prepare(consent: Consent, report: Report) -> Result<BpfTools> {
+    let toolchain = toolchain::find()?;
+    let mut apt = Apt::new()?;
+    let (wanted, llvm) = apt.wanted(toolchain.as_ref().map_or(toolchain::PINNED_LLVM, |found| found.llvm));
+    let missing = apt.missing(&wanted);
+    let linker = linker::find(llvm)?;
+
+    if toolchain.is_none() || !missing.is_empty() || linker.is_none() {
+        println!("missing:");
+        if toolchain.is_none() {
+            println!("  rust-src for Rust {} (rustup)", crate::workspace::pinned_toolchain()?);
+        }
+        if !missing.is_empty() {
+            println!("  {} (apt-get)", missing.join(" "));
+        }
+        if linker.is_none() {
+            println!("  bpf-linker {} (built by cargo; about two minutes)", linker::VERSION);
+        }
+        agree(consent)?;
+    }
+
+    let toolchain = match toolchain {
+        Some(found) => {
+            report.present(&found.to_string());
+            found
+        }
+        None => {
+            let installed = toolchain::install(&mut apt)?;
+            report.installed(&installed.to_string());
+            installed
+        }
+    };
+
+    // Again, since the toolchain just installed may have another LLVM than the one expected.
+    let (mut wanted, mut llvm) = apt.wanted(toolchain.llvm);
+    if apt.missing(&wanted).is_empty() {
+        report.present(&wanted.join(" "));
+    } else {
+        (wanted, llvm) = apt.available(toolchain.llvm)?;
+        let missing = apt.missing(&wanted);
+        apt.install(&missing)?;
+        report.installed(&missing.join(" "));
+    }
+
+    let linker = match linker::find(llvm)? {
+        Some(found) => {
+            report.present(&found.to_string());
+            found
+        }
+        None => {
+            let built = linker::build(&toolchain, llvm)?;
+            report.installed(&built.to_string());
+            built
+        }
+    };
+    Ok(BpfTools { toolchain, linker })
+}
+
+fn agree(consent: Consent) -> Result<()> {
+    if consent == Consent::Given {
+        return Ok(());
+    }
+    if Privilege::of_this_user() == Privilege::SudoWithPassword {
+        println!("(apt-get runs through sudo, which may ask for your password)");
+    }
+    print!("Install? [Y/n] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "" | "y" | "yes" => Ok(()),
+        _ => bail!("nothing was installed, as you answered; without it this command cannot go on"),
+    }
+}

@@ -1,0 +1,158 @@
+//! `cargo xtask test`: every test of the workspace, and one line that counts them.
+//!
+//! libtest knows passed and failed, and `#[ignore]` fixed at compile time; a test that finds at run time that it lacks
+//! something (root, a network namespace, a tool) can only return, which libtest counts as passed. So that such a test
+//! never passes quietly, it appends a line to the file that `PULSE53_SKIP_LOG` names and returns:
+//!
+//! ```text
+//! kernel::packet::answers_over_ipv6: root, to load BPF programs
+//! ```
+//!
+//! that is: the test's name, a colon, a space, and what is missing. Each test named there counts as skipped instead
+//! of passed. Without that variable, under plain `cargo test`, it prints the same on standard error.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+
+use crate::build::{self, Profile};
+use crate::setup::{self, Consent};
+use crate::{process, workspace};
+
+/// Names the file to which tests append what they lack.
+const SKIP_LOG: &str = "PULSE53_SKIP_LOG";
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  cargo xtask test                        everything\n  \
+                        cargo xtask test -- --package pulse53-core failover\n                                          \
+                        what `cargo test --package pulse53-core failover` runs\n\n\
+                        The last line reads `N passed, N failed, N skipped`. Tests that load BPF programs or make \
+                        networks need root; without it they are skipped, and say so.")]
+pub struct Arguments {
+    /// Install what is missing without asking
+    #[arg(long, short)]
+    yes: bool,
+
+    /// Passed on to `cargo test`, in place of `--workspace`
+    #[arg(last = true, value_name = "CARGO TEST ARGUMENTS")]
+    rest: Vec<String>,
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let tools = setup::ensure(Consent::from_flag(arguments.yes))?;
+    build::build(&tools, Profile::Debug)?;
+
+    let log = workspace::root().join("target").join(format!("skipped-{}.log", std::process::id()));
+    std::fs::write(&log, "").with_context(|| format!("writing {}", log.display()))?;
+    let outcome = cargo_test(&arguments.rest, &log);
+    let skipped = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()));
+    let _ = std::fs::remove_file(&log);
+    let (mut count, succeeded) = outcome?;
+
+    let skipped = skipped?;
+    let skipped = by_test(&skipped);
+    count.passed = count.passed.saturating_sub(skipped.len());
+    count.skipped += skipped.len();
+    if !skipped.is_empty() {
+        println!("\nskipped, for want of something:");
+        for (test, lack) in &skipped {
+            println!("  {test}: {lack}");
+        }
+    }
+    println!("\n{count}");
+    if count.failed > 0 {
+        bail!("tests failed; the names are above, each binary's under `failures:`");
+    }
+    if !succeeded {
+        bail!("cargo test failed without a failing test: a test did not compile or died; see above");
+    }
+    Ok(())
+}
+
+/// Runs the tests in view, and adds up what each binary says at its end.
+fn cargo_test(rest: &[String], log: &std::path::Path) -> Result<(Count, bool)> {
+    let mut cargo = process::host_cargo();
+    cargo.args(["test", "--no-fail-fast"]).env(SKIP_LOG, log).stdout(Stdio::piped());
+    if rest.is_empty() {
+        cargo.arg("--workspace");
+    }
+    let mut child =
+        cargo.args(rest).spawn().with_context(|| format!("starting `{}`", process::typed(&cargo)))?;
+    let mut count = Count::default();
+    let mut out = std::io::stdout().lock();
+    for line in BufReader::new(child.stdout.take().expect("stdout is piped")).split(b'\n') {
+        let line = line.context("reading what the tests say")?;
+        out.write_all(&line)?;
+        out.write_all(b"\n")?;
+        add(&mut count, &String::from_utf8_lossy(&line));
+    }
+    let status = child.wait().context("waiting for cargo test")?;
+    Ok((count, status.success()))
+}
+
+/// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; …`.
+fn add(count: &mut Count, line: &str) {
+    let Some(result) = line.strip_prefix("test result: ") else { return };
+    let result = result.split_once(". ").map_or(result, |(_, numbers)| numbers);
+    for part in result.split(';') {
+        let Some((number, what)) = part.trim().split_once(' ') else { continue };
+        let Ok(number) = number.parse::<usize>() else { continue };
+        match what {
+            "passed" => count.passed += number,
+            "failed" => count.failed += number,
+            "ignored" => count.skipped += number,
+            _ => {}
+        }
+    }
+}
+
+/// What each skipped test lacks. A test that gives several reasons is one test.
+fn by_test(log: &str) -> BTreeMap<&str, &str> {
+    log.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.split_once(": ").unwrap_or((line, "it does not say what")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_several_binaries_add_up() {
+        let mut count = Count::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out; finished in 1.20s",
+        ] {
+            add(&mut count, line);
+        }
+        assert_eq!(count, Count { passed: 5, failed: 1, skipped: 1 });
+        assert_eq!(count.to_string(), "5 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn a_test_that_lacks_two_things_is_skipped_once() {
+        let log = "kernel::veth: root\nkernel::veth: dnsperf\nblackbox::aws: the aws command\n";
+        let skipped = by_test(log);
+        assert_eq!(skipped.len(), 2);
+        assert_eq!(skipped["blackbox::aws"], "the aws command");
+    }
+}
