@@ -44,13 +44,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Setup(arguments) => setup::run(&arguments),
-        Command::Build(arguments) => build::run(&arguments),
+        Command::Setup(arguments) => setup::run(&arguments).map(|()| true),
+        Command::Build(arguments) => build::run(&arguments).map(|()| true),
         Command::Test(arguments) => test::run(&arguments),
-        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments).map(|()| true),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

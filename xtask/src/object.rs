@@ -29,14 +29,14 @@ pub fn build(tools: &BpfTools) -> Result<()> {
     cargo.args(["--package", PACKAGE, "--bin", PROGRAM]);
     run(&mut cargo)?;
 
-    let directory = workspace::root().join("target/bpf").join(TARGET).join(PROFILE);
-    let linked = directory.join(PROGRAM);
-    let stripped = directory.join(format!("{PROGRAM}.stripped"));
-    // DWARF is four fifths of the object and of no use to the kernel; BTF stays.
-    process::capture(
-        Command::new(setup::llvm_tool("llvm-strip")?).arg("-g").arg("-o").args([&stripped, &linked]),
-    )?;
-    let object = std::fs::read(&stripped).with_context(|| format!("reading {}", stripped.display()))?;
+    let mut linked = workspace::root().join("target/bpf").join(TARGET).join(PROFILE).join(PROGRAM);
+    // DWARF is four fifths of the object and of no use to the kernel; BTF stays. Without the tool it is merely larger.
+    if let Some(strip) = setup::llvm_tool("llvm-strip") {
+        let stripped = linked.with_extension("stripped");
+        process::capture(Command::new(strip).arg("-g").arg("-o").args([&stripped, &linked]))?;
+        linked = stripped;
+    }
+    let object = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
     place(&object, &path())
 }
 

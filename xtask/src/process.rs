@@ -86,7 +86,8 @@ pub fn behind_spinner(doing: &str, command: &mut Command) -> Result<()> {
     let status = child.wait().with_context(|| format!("waiting for `{}`", typed(command)))?;
     spinner.finish_and_clear();
     if !status.success() {
-        bail!("`{}` failed ({status}):\n{}", typed(command), Vec::from(tail).join("\n"));
+        let said: String = tail.iter().map(|line| format!("\n    {line}")).collect();
+        bail!("`{}` failed ({status}), saying:{said}", typed(command));
     }
     Ok(())
 }

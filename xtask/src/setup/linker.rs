@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::packages::llvm_prefix;
+use super::packages::{llvm_prefix, newest_llvm};
 use super::toolchain::Toolchain;
 use crate::{process, workspace};
 
@@ -16,12 +16,28 @@ pub const VERSION: &str = "0.13.0";
 pub struct Linker {
     /// rustc finds bpf-linker by PATH alone: put this in front of it.
     pub directory: PathBuf,
-    pub llvm: u32,
+    origin: Origin,
+}
+
+enum Origin {
+    Built { llvm: u32 },
+    OnPath,
+}
+
+impl Linker {
+    /// One that the reader brought along needs no LLVM of the distribution's.
+    pub fn is_from_path(&self) -> bool {
+        matches!(self.origin, Origin::OnPath)
+    }
 }
 
 impl fmt::Display for Linker {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "bpf-linker {VERSION} with LLVM {} in {}", self.llvm, self.directory.display())
+        let directory = self.directory.display();
+        match self.origin {
+            Origin::Built { llvm } => write!(out, "bpf-linker {VERSION} with LLVM {llvm} in {directory}"),
+            Origin::OnPath => write!(out, "bpf-linker on PATH, in {directory}"),
+        }
     }
 }
 
@@ -30,20 +46,35 @@ fn root(llvm: u32) -> Result<PathBuf> {
     Ok(workspace::cache()?.join(format!("bpf-linker-{VERSION}-llvm{llvm}")))
 }
 
-/// The one built earlier, if it still runs: its LLVM is a shared library that may have been removed since.
+/// The one built earlier if it still runs (its LLVM is a shared library that may have been removed since), else one
+/// on PATH: where a distribution has no new LLVM, a ready-made bpf-linker is the way out.
 pub fn find(llvm_at_least: u32) -> Result<Option<Linker>> {
-    for llvm in llvm_at_least..=super::packages::newest_llvm() {
+    for llvm in llvm_at_least..=newest_llvm() {
         let directory = root(llvm)?.join("bin");
-        if runs(&directory) {
-            return Ok(Some(Linker { directory, llvm }));
+        if version(&directory).is_some_and(|version| version == VERSION) {
+            return Ok(Some(Linker { directory, origin: Origin::Built { llvm } }));
         }
     }
-    Ok(None)
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::split_paths(&path)
+        .find(|directory| version(directory).is_some_and(|version| is_new_enough(&version)))
+        .map(|directory| Linker { directory, origin: Origin::OnPath }))
 }
 
-fn runs(directory: &Path) -> bool {
-    process::capture(Command::new(directory.join("bpf-linker")).arg("--version"))
-        .is_ok_and(|version| version.trim().ends_with(VERSION))
+fn version(directory: &Path) -> Option<String> {
+    let program = directory.join("bpf-linker");
+    program.exists().then_some(())?;
+    let said = process::capture(Command::new(program).arg("--version")).ok()?;
+    Some(said.trim().rsplit(' ').next()?.to_owned())
+}
+
+/// At least the minor version that is pinned; its LLVM cannot be asked for, only seen to fail.
+fn is_new_enough(version: &str) -> bool {
+    let minor = |version: &str| -> Option<(u32, u32)> {
+        let mut parts = version.split('.').map(|part| part.parse().ok());
+        Some((parts.next()??, parts.next()??))
+    };
+    minor(version) >= minor(VERSION)
 }
 
 pub fn build(toolchain: &Toolchain, llvm: u32) -> Result<Linker> {
@@ -59,11 +90,23 @@ pub fn build(toolchain: &Toolchain, llvm: u32) -> Result<Linker> {
     process::behind_spinner(&format!("building bpf-linker {VERSION}"), &mut cargo)
         .context("bpf-linker could not be built: check the network and the lines above, then run it again")?;
     let directory = root.join("bin");
-    if !runs(&directory) {
+    if version(&directory).is_none() {
         bail!(
             "bpf-linker was built but does not run: try `{} --version`",
             directory.join("bpf-linker").display()
         );
     }
-    Ok(Linker { directory, llvm })
+    Ok(Linker { directory, origin: Origin::Built { llvm } })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for (version, new_enough) in
+            [("0.13.0", true), ("0.14.1", true), ("1.0.0", true), ("0.9.15", false), ("x", false)]
+        {
+            assert_eq!(super::is_new_enough(version), new_enough, "{version}");
+        }
+    }
 }

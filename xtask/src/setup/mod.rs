@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 
 pub use linker::Linker;
 pub use packages::llvm_tool;
-use packages::{Apt, Privilege};
+use packages::{Apt, Privilege, require_root, without_llvm};
 pub use toolchain::Toolchain;
 
 #[derive(clap::Args)]
@@ -87,9 +87,9 @@ impl Report {
 fn prepare(consent: Consent, report: Report) -> Result<BpfTools> {
     let toolchain = toolchain::find()?;
     let mut apt = Apt::new()?;
-    let (wanted, llvm) = apt.wanted(toolchain.as_ref().map_or(toolchain::PINNED_LLVM, |found| found.llvm));
-    let missing = apt.missing(&wanted);
+    let llvm = toolchain.as_ref().map_or(toolchain::PINNED_LLVM, |found| found.llvm);
     let linker = linker::find(llvm)?;
+    let missing = apt.missing(&wanted(&apt, llvm, linker.as_ref()).0);
 
     if toolchain.is_none() || !missing.is_empty() || linker.is_none() {
         println!("missing:");
@@ -103,6 +103,7 @@ fn prepare(consent: Consent, report: Report) -> Result<BpfTools> {
             println!("  bpf-linker {} (built by cargo; about two minutes)", linker::VERSION);
         }
         agree(consent)?;
+        require_root(&missing)?;
     }
 
     let toolchain = match toolchain {
@@ -118,17 +119,20 @@ fn prepare(consent: Consent, report: Report) -> Result<BpfTools> {
     };
 
     // Again, since the toolchain just installed may have another LLVM than the one expected.
-    let (mut wanted, mut llvm) = apt.wanted(toolchain.llvm);
-    if apt.missing(&wanted).is_empty() {
-        report.present(&wanted.join(" "));
+    let linker = linker::find(toolchain.llvm)?;
+    let (mut packages, mut llvm) = wanted(&apt, toolchain.llvm, linker.as_ref());
+    if apt.missing(&packages).is_empty() {
+        report.present(&packages.join(" "));
     } else {
-        (wanted, llvm) = apt.available(toolchain.llvm)?;
-        let missing = apt.missing(&wanted);
+        if linker.as_ref().is_none_or(|linker| !linker.is_from_path()) {
+            (packages, llvm) = apt.available(toolchain.llvm)?;
+        }
+        let missing = apt.missing(&packages);
         apt.install(&missing)?;
         report.installed(&missing.join(" "));
     }
 
-    let linker = match linker::find(llvm)? {
+    let linker = match linker {
         Some(found) => {
             report.present(&found.to_string());
             found
@@ -140,6 +144,15 @@ fn prepare(consent: Consent, report: Report) -> Result<BpfTools> {
         }
     };
     Ok(BpfTools { toolchain, linker })
+}
+
+/// The packages to have, and the LLVM among them to build bpf-linker with.
+fn wanted(apt: &Apt, llvm_at_least: u32, linker: Option<&Linker>) -> (Vec<String>, u32) {
+    if linker.is_some_and(Linker::is_from_path) {
+        (without_llvm().collect(), llvm_at_least)
+    } else {
+        apt.wanted(llvm_at_least)
+    }
 }
 
 fn agree(consent: Consent) -> Result<()> {

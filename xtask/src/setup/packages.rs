@@ -22,13 +22,11 @@ pub fn newest_llvm() -> u32 {
     LLVM_VERSIONS.iter().copied().max().expect("the list is not empty")
 }
 
-/// A tool of an LLVM that was set up, `llvm-strip` say.
-pub fn llvm_tool(name: &str) -> Result<PathBuf> {
-    LLVM_VERSIONS
-        .iter()
-        .map(|llvm| llvm_prefix(*llvm).join("bin").join(name))
-        .find(|path| path.exists())
-        .with_context(|| format!("{name} is missing: run `cargo xtask setup`"))
+/// A tool of an LLVM that was set up, `llvm-strip` say; else one on PATH.
+pub fn llvm_tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let of_packages = LLVM_VERSIONS.iter().map(|llvm| llvm_prefix(*llvm).join("bin"));
+    of_packages.chain(std::env::split_paths(&path)).map(|bin| bin.join(name)).find(|tool| tool.exists())
 }
 
 /// Where the distribution's packages put one LLVM version.
@@ -42,7 +40,12 @@ fn llvm_packages(llvm: u32) -> [String; 3] {
 }
 
 fn all_packages(llvm: u32) -> Vec<String> {
-    llvm_packages(llvm).into_iter().chain(TO_BUILD.iter().chain(TO_RUN).map(ToString::to_string)).collect()
+    llvm_packages(llvm).into_iter().chain(without_llvm()).collect()
+}
+
+/// What is wanted where bpf-linker need not be built.
+pub fn without_llvm() -> impl Iterator<Item = String> {
+    TO_BUILD.iter().chain(TO_RUN).map(ToString::to_string)
 }
 
 /// How this user may install packages.
@@ -125,9 +128,11 @@ impl Apt {
         }
         bail!(
             "this distribution offers no LLVM that links BPF for this compiler (LLVM {llvm_at_least} or newer; tried \
-             {}): add the LLVM project's own apt repository for LLVM {}, then run `cargo xtask setup` again",
+             {}): add the LLVM project's own apt repository for LLVM {}, or put a ready-made bpf-linker {} on PATH, then run \
+             `cargo xtask setup` again",
             suitable.iter().map(|llvm| format!("llvm-{llvm}-dev")).collect::<Vec<_>>().join(", "),
             LLVM_VERSIONS[0],
+            super::linker::VERSION,
         )
     }
 
@@ -148,6 +153,7 @@ impl Apt {
         if packages.is_empty() {
             return Ok(());
         }
+        require_root(packages)?;
         self.refresh_lists()?;
         let doing = format!("installing {}", packages.join(" "));
         let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
@@ -162,12 +168,25 @@ impl Apt {
     }
 
     fn refresh_lists(&mut self) -> Result<()> {
-        if !self.lists_are_fresh {
+        // Without root the lists stay as they are, and what they offer is still worth knowing.
+        if !self.lists_are_fresh && Privilege::of_this_user() != Privilege::None {
             apt_get("asking apt what is new", &["update"])?;
             self.lists_are_fresh = true;
         }
         Ok(())
     }
+}
+
+/// Fails, with the command to run, where this user cannot install packages.
+pub fn require_root(packages: &[String]) -> Result<()> {
+    if !packages.is_empty() && Privilege::of_this_user() == Privilege::None {
+        bail!(
+            "installing packages takes root, and sudo does not give it here; as root run\n\n  apt-get update && \
+             apt-get install --yes --no-install-recommends {}\n\nand then this command again",
+            packages.join(" ")
+        );
+    }
+    Ok(())
 }
 
 fn apt_get(doing: &str, arguments: &[&str]) -> Result<()> {
@@ -183,11 +202,7 @@ fn apt_get(doing: &str, arguments: &[&str]) -> Result<()> {
             process::show(&mut sudo(&["-v"])).context("getting root for apt-get through sudo")?;
             sudo(&[words[0]])
         }
-        Privilege::None => bail!(
-            "installing packages takes root, and sudo does not give it here; as root run\n  apt-get {}\nand then \
-             `cargo xtask setup` again",
-            arguments.join(" ")
-        ),
+        Privilege::None => bail!("`apt-get {}` takes root", arguments.join(" ")),
     };
     process::behind_spinner(doing, command.args(&words[1..]))
         .context("apt-get failed: check the network and apt's sources, then run `cargo xtask setup` again")
