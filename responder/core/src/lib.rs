@@ -7,5 +7,6 @@ pub mod body;
 pub mod compile;
 pub mod lower;
 pub mod model;
+pub mod rdata;
 pub mod resolve;
 pub mod table;
