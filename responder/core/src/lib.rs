@@ -10,3 +10,4 @@ pub mod model;
 pub mod rdata;
 pub mod resolve;
 pub mod table;
+pub mod zonefile;

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod name;
 pub mod policy;
+pub mod problem;
 pub mod record;
 pub mod snapshot;
 pub mod zone;
@@ -15,6 +16,7 @@ pub use check::{CheckId, CheckKind, HealthCheck};
 pub use domain::base::iana::Rtype as RecordType;
 pub use name::{Name, NameError};
 pub use policy::{FailoverRole, PolicyKind, RoutingPolicy};
+pub use problem::{Findings, Problem};
 pub use record::{AliasTarget, Rdata, RecordData, RecordSet, SetId, Source, Ttl};
 pub use snapshot::{Revision, Snapshot};
 pub use zone::{RRsetGroup, Zone, ZoneId};

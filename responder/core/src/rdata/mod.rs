@@ -24,7 +24,7 @@ use crate::model::{Name, NameError, Rdata, RecordType};
 pub(crate) use name::push_name;
 pub(crate) use read::read;
 pub(crate) use scalar::period;
-pub(crate) use token::Token;
+pub(crate) use token::{Token, closing_quote, end_of_word};
 
 /// Which text RDATA is read from or printed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
