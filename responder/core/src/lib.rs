@@ -3,11 +3,14 @@
 //! Law 3: nothing here touches a socket, a file, a clock, a thread, the environment or a random source. Time, randomness,
 //! health and geography are arguments.
 
+pub mod assemble;
 pub mod body;
 pub mod compile;
 pub mod lower;
 pub mod model;
+pub mod nearest;
 pub mod rdata;
 pub mod resolve;
+pub mod route53;
 pub mod table;
 pub mod zonefile;

@@ -5,7 +5,9 @@
 //! or DNS messages.
 
 pub mod check;
+pub mod cidr;
 pub mod name;
+pub mod places;
 pub mod policy;
 pub mod problem;
 pub mod record;
@@ -13,6 +15,7 @@ pub mod snapshot;
 pub mod zone;
 
 pub use check::{CheckId, CheckKind, HealthCheck};
+pub use cidr::{CidrBlock, CidrCollection};
 pub use domain::base::iana::Rtype as RecordType;
 pub use name::{Name, NameError};
 pub use policy::{FailoverRole, PolicyKind, RoutingPolicy};

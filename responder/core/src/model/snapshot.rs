@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::RecordType;
 use super::check::{CheckId, HealthCheck};
+use super::cidr::CidrCollection;
+use super::name::Name;
+use super::record::SetId;
 use super::zone::{Zone, ZoneId};
 
 /// Counts the versions of what is declared; only rises (law 5).
@@ -19,4 +23,20 @@ pub struct Snapshot {
     pub zones: BTreeMap<ZoneId, Arc<Zone>>,
     /// The health checks, by id.
     pub checks: BTreeMap<CheckId, Arc<HealthCheck>>,
+    /// The CIDR collections, by id.
+    pub collections: BTreeMap<Arc<str>, Arc<CidrCollection>>,
+}
+
+impl Snapshot {
+    /// Removes one record set; says whether it was there. Aliases that led to it keep a missing target.
+    pub fn remove(
+        &mut self,
+        zone: &ZoneId,
+        owner: &Name,
+        record_type: RecordType,
+        set_id: Option<&SetId>,
+    ) -> bool {
+        let Some(zone) = self.zones.get_mut(zone) else { return false };
+        Arc::make_mut(zone).remove(owner, record_type, set_id)
+    }
 }
