@@ -229,7 +229,7 @@ impl ZoneBuilder {
     /// The zone, once nothing is wrong with it.
     pub(super) fn into_zone(self) -> Zone {
         let groups = self.groups.into_iter().map(|(key, members)| {
-            (key, RRsetGroup { members: members.into_iter().map(|member| member.set).collect() })
+            (key, Arc::new(RRsetGroup { members: members.into_iter().map(|member| member.set).collect() }))
         });
         Zone { id: self.id, apex: self.apex, groups: groups.collect() }
     }

@@ -159,7 +159,7 @@ mod tests {
     fn realized(weights: &Weights) -> Vec<BigRational> {
         let mut realized = vec![BigRational::zero(); weights.bodies.len()];
         let column_share = BigRational::new(BigInt::one(), weights.columns.len().into());
-        for column in &weights.columns {
+        for column in weights.columns.iter() {
             let first = BigRational::new(column.threshold.into(), BigInt::one() << 32u32);
             realized[usize::from(column.second)] += (BigRational::one() - &first) * &column_share;
             realized[usize::from(column.first)] += first * &column_share;

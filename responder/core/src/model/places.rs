@@ -73,7 +73,10 @@ mod tests {
 
     #[test]
     fn every_country_has_one_continent() {
-        assert_eq!(countries().count(), CONTINENTS.iter().map(|(_, list)| list.split(' ').count()).sum());
+        assert_eq!(
+            countries().count(),
+            CONTINENTS.iter().map(|(_, list)| list.split(' ').count()).sum::<usize>()
+        );
         assert!(
             countries().all(|code| code.len() == 2 && code.bytes().all(|octet| octet.is_ascii_uppercase()))
         );

@@ -12,8 +12,8 @@ use super::record_set::{
 use crate::model::places;
 use crate::model::policy::{self, GeoProximityPlace};
 use crate::model::{
-    self, CheckId, FailoverRole, Name, Rdata, RecordData, RecordSet, RecordType, RoutingPolicy, SetId, Source,
-    Ttl, ZoneId,
+    self, CheckId, FailoverRole, Name, Rdata, RecordData, RecordSet, RecordType, RoutingPolicy, SetId,
+    Source, Ttl, ZoneId,
 };
 use crate::rdata;
 
