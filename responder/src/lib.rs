@@ -3,3 +3,4 @@
 //! `api`, `health`, `serve` and `datapath` never name each other; they meet in `publish`, as values.
 
 pub mod datapath;
+pub mod config;

@@ -1,0 +1,226 @@
+//! The configuration: file, environment and flags, merged and validated once.
+//!
+//! [`Config::read`] reports every problem it finds, not only the first. What a value means stands at its field; its
+//! default is in [`parse`], where it is read.
+
+mod parse;
+mod problem;
+mod section;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pulse53_core::model::{Name, Source, ZoneId};
+
+pub use problem::{Origin, Problem, Problems};
+pub use section::Overrides;
+
+/// Everything the operator has decided. Paths are absolute or relative to the working directory, ready to open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Where the embedded store of what the API writes lies.
+    pub data_dir: PathBuf,
+    /// `[dns]`
+    pub dns: Dns,
+    /// `[xdp]`
+    pub xdp: Xdp,
+    /// `[api]`
+    pub api: Api,
+    /// `[metrics]`
+    pub metrics: Metrics,
+    /// `[checker]`
+    pub checker: Checker,
+    /// `[geo]`
+    pub geo: Geo,
+    /// `[[zone]]`
+    pub zones: Vec<ZoneFile>,
+    /// `[health_checks] file`
+    pub health_checks: Option<DeclaredFile>,
+    /// `[cidr_collections] file`
+    pub cidr_collections: Option<DeclaredFile>,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[dns]`: what is answered, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dns {
+    /// UDP and TCP addresses; XDP answers these alone.
+    pub listen: Vec<SocketAddr>,
+    /// Whether positive answers carry the answer section alone (D-9).
+    pub minimal_responses: bool,
+    /// The longest UDP response in octets (D-16), 512 to 4096.
+    pub max_udp_size: u16,
+    /// Threads that answer UDP; none: one a core.
+    pub udp_threads: Option<usize>,
+    /// How long a TCP connection may be idle, a message half sent or a reply unread (D-20).
+    pub tcp_idle_timeout: Duration,
+    /// The most TCP connections at once.
+    pub tcp_connections_max: usize,
+    /// The most TCP connections of one client address at once.
+    pub tcp_connections_per_client_max: usize,
+    /// Answers CHAOS `id.server` and `hostname.bind` (D-3).
+    pub identity: Option<String>,
+    /// Answers CHAOS `version.server` and `version.bind` (D-3).
+    pub version: Option<String>,
+    /// Sent to those who ask for it (RFC 5001, D-17).
+    pub nsid: Option<String>,
+}
+
+/// `[xdp]`: the kernel half.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Xdp {
+    /// Interfaces to attach to; empty: sockets only.
+    pub interfaces: Vec<String>,
+    /// How to attach.
+    pub mode: XdpMode,
+    /// Where maps and links are pinned.
+    pub pin_dir: PathBuf,
+    /// What becomes of the program when the agent stops.
+    pub on_stop: OnStop,
+    /// After which time without an agent the kernel stops answering (D-25); none: never.
+    pub max_stale: Option<Duration>,
+    /// The most answers the kernel holds.
+    pub capacity: u32,
+    /// What the program writes to the agent's log.
+    pub log: KernelLog,
+}
+
+/// `[xdp] mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum XdpMode {
+    /// Native, else generic.
+    Auto,
+    /// In the driver.
+    Native,
+    /// In the network stack.
+    Generic,
+}
+
+/// `[xdp] on_stop`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStop {
+    /// The kernel stops answering with the agent.
+    Detach,
+    /// The kernel keeps answering from its last table (D-25).
+    Stay,
+}
+
+/// `[xdp] log`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KernelLog {
+    /// Nothing; the lines are not even compiled into the loaded program.
+    Off,
+    /// Packets that should not exist.
+    Error,
+    /// Every packet.
+    Debug,
+}
+
+/// `[api]`: control and the Route 53 API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Api {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Who may use it; empty: anyone on a loopback address.
+    pub credentials: Vec<Credential>,
+}
+
+/// `[[api.credential]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The public half.
+    pub access_key_id: String,
+    /// The file that holds the secret half.
+    pub secret_access_key_file: PathBuf,
+    /// Where it stands.
+    pub source: Origin,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    /// Where Prometheus finds them.
+    pub listen: SocketAddr,
+}
+
+/// `[checker]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checker {
+    /// This node as one checker location.
+    pub name: String,
+}
+
+/// `[geo]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Geo {
+    /// MaxMind DB: country, continent, subdivision, coordinates.
+    pub database: Option<DeclaredFile>,
+    /// CSV: network, region, latency.
+    pub latency: Option<DeclaredFile>,
+}
+
+/// A file the configuration names, and where it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredFile {
+    /// Ready to open.
+    pub path: PathBuf,
+    /// Where it is named.
+    pub origin: Origin,
+}
+
+/// `[[zone]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneFile {
+    /// The topmost name.
+    pub name: Name,
+    /// Hosted zone id, if one is given.
+    pub id: Option<ZoneId>,
+    /// RFC 1035 master file.
+    pub file: Option<DeclaredFile>,
+    /// Route 53 record sets.
+    pub record_sets: Option<DeclaredFile>,
+    /// Where the zone is declared.
+    pub source: Source,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// A level, or directives such as `info,pulse53::serve=debug`.
+    pub level: String,
+}
+
+/// `[log] format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Human,
+    /// For machines, an object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads a file and what outweighs it.
+    pub fn read(file: &Path, overrides: &Overrides) -> Result<Self, Problems> {
+        let name = file.display().to_string();
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::parse(file, &text, overrides),
+            Err(error) => {
+                let message = format!("cannot be read: {error}; check the path given with --config");
+                Err(Problems(vec![Problem::whole_file(name, message)]))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! The keys of the configuration file, their bounds and their defaults: one line a key.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pulse53_core::model::{Name, ZoneId};
+use toml::de::DeTable;
+
+use super::section::{Overrides, Reading, Section};
+use super::value::{self, Raw, Read, Refusal};
+use super::{
+    Api, Checker, Config, Credential, DeclaredFile, Dns, Geo, KernelLog, Log, LogFormat, Metrics, OnStop,
+    Problems, Xdp, XdpMode, ZoneFile,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Config {
+    /// Reads a file's text and what outweighs it; `file` gives relative paths their place and problems their name.
+    pub fn parse(file: &Path, text: &str, overrides: &Overrides) -> Result<Self, Problems> {
+        let reading = Reading::new(&file.display().to_string(), text, overrides);
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            reading.refuse(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
+        }
+        let reader = Reader { directory: file.parent().unwrap_or(Path::new("")), reading: &reading };
+        let config = reader.config(file, Section::root(&reading, &table));
+        let problems = reading.into_problems();
+        if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+}
+
+struct Reader<'a> {
+    directory: &'a Path,
+    reading: &'a Reading<'a>,
+}
+
+impl Reader<'_> {
+    fn config(&self, file: &Path, root: Section<'_>) -> Config {
+        let config = Config {
+            file: file.to_owned(),
+            data_dir: root.or("data_dir", "/var/lib/pulse53".into(), |raw| self.path(raw)),
+            dns: self.dns(root.section("dns")),
+            xdp: self.xdp(root.section("xdp")),
+            api: self.api(root.section("api")),
+            metrics: self.metrics(root.section("metrics")),
+            checker: self.checker(root.section("checker")),
+            geo: self.geo(root.section("geo")),
+            zones: self.zones(&root),
+            health_checks: self.only_file(root.section("health_checks")),
+            cidr_collections: self.only_file(root.section("cidr_collections")),
+            log: self.log(root.section("log")),
+        };
+        root.finish();
+        config
+    }
+
+    fn dns(&self, section: Section<'_>) -> Dns {
+        let everywhere = || {
+            let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+            any.map(|address| SocketAddr::new(address, 53)).to_vec()
+        };
+        let dns = Dns {
+            listen: section.or("listen", everywhere(), |raw| value::list(raw, value::socket)),
+            minimal_responses: section.or("minimal_responses", true, value::boolean),
+            max_udp_size: section.or("max_udp_size", 1232, |raw| Ok(value::integer(raw, 512..=4096)? as u16)),
+            udp_threads: section.get("udp_threads", |raw| count(raw, 1..=1024)).map(|(threads, _)| threads),
+            tcp_idle_timeout: section
+                .or("tcp_idle_timeout", 10 * SECOND, |raw| value::duration(raw, SECOND..=600 * SECOND)),
+            tcp_connections_max: section.or("tcp_connections_max", 4096, |raw| count(raw, 1..=1_000_000)),
+            tcp_connections_per_client_max: section
+                .or("tcp_connections_per_client_max", 128, |raw| count(raw, 1..=1_000_000)),
+            // A character-string of a TXT record, and what fits an option beside an answer.
+            identity: section.get("identity", |raw| value::short_text(raw, 255)).map(|(text, _)| text),
+            version: section.get("version", |raw| value::short_text(raw, 255)).map(|(text, _)| text),
+            nsid: section.get("nsid", |raw| value::short_text(raw, 128)).map(|(text, _)| text),
+        };
+        section.finish();
+        dns
+    }
+
+    fn xdp(&self, section: Section<'_>) -> Xdp {
+        let modes = [("auto", XdpMode::Auto), ("native", XdpMode::Native), ("generic", XdpMode::Generic)];
+        let ends = [("detach", OnStop::Detach), ("stay", OnStop::Stay)];
+        let logs = [("off", KernelLog::Off), ("error", KernelLog::Error), ("debug", KernelLog::Debug)];
+        let xdp = Xdp {
+            interfaces: section.or("interfaces", Vec::new(), |raw| value::list(raw, interface)),
+            mode: section.or("mode", XdpMode::Auto, |raw| value::word(raw, &modes)),
+            pin_dir: section.or("pin_dir", "/sys/fs/bpf/pulse53".into(), |raw| self.path(raw)),
+            on_stop: section.or("on_stop", OnStop::Detach, |raw| value::word(raw, &ends)),
+            max_stale: section
+                .get("max_stale", |raw| value::duration(raw, SECOND..=Duration::from_secs(366 * 24 * 3600)))
+                .map(|(age, _)| age),
+            capacity: section.or("capacity", 65_536, |raw| Ok(value::integer(raw, 1..=16_777_216)? as u32)),
+            log: section.or("log", KernelLog::Off, |raw| value::word(raw, &logs)),
+        };
+        section.finish();
+        xdp
+    }
+
+    fn api(&self, section: Section<'_>) -> Api {
+        let mut credentials: Vec<Credential> = Vec::new();
+        for credential in section.sections("credential") {
+            let id = credential.get("access_key_id", value::text);
+            let secret = credential.get("secret_access_key_file", |raw| self.path(raw));
+            match (id, secret) {
+                (Some((id, source)), _) if credentials.iter().any(|known| known.access_key_id == id) => {
+                    let message = format!("access key {id:?} is declared twice: remove one of the two");
+                    self.reading.refuse_from(source, message);
+                }
+                (Some((access_key_id, source)), Some((secret_access_key_file, _))) => {
+                    credentials.push(Credential { access_key_id, secret_access_key_file, source });
+                }
+                _ => self.reading.refuse(
+                    &credential.span(),
+                    "a credential needs both \"access_key_id\" and \"secret_access_key_file\": add what is missing",
+                ),
+            }
+            credential.finish();
+        }
+        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 5380));
+        let listen = match section.get("listen", value::socket) {
+            Some((listen, origin)) => {
+                if !listen.ip().is_loopback() && credentials.is_empty() {
+                    let message = format!(
+                        "api.listen: {listen} can be reached from outside and no credentials are set: \
+                         add an [[api.credential]], or listen on 127.0.0.1"
+                    );
+                    self.reading.refuse_from(origin, message);
+                }
+                listen
+            }
+            None => default,
+        };
+        section.finish();
+        Api { listen, credentials }
+    }
+
+    fn metrics(&self, section: Section<'_>) -> Metrics {
+        let listen = section.or("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 9553)), value::socket);
+        section.finish();
+        Metrics { listen }
+    }
+
+    fn checker(&self, section: Section<'_>) -> Checker {
+        let name = section.or("name", "local".to_owned(), |raw| value::short_text(raw, 64));
+        section.finish();
+        Checker { name }
+    }
+
+    fn geo(&self, section: Section<'_>) -> Geo {
+        let geo = Geo { database: self.file(&section, "database"), latency: self.file(&section, "latency") };
+        section.finish();
+        geo
+    }
+
+    fn zones(&self, root: &Section<'_>) -> Vec<ZoneFile> {
+        let mut zones: Vec<ZoneFile> = Vec::new();
+        for section in root.sections("zone") {
+            let name = section.get("name", zone_name);
+            let id = section.get("id", zone_id);
+            let file = self.file(&section, "file");
+            let record_sets = self.file(&section, "record_sets");
+            if let Some((id, origin)) = &id
+                && let Some(other) = zones.iter().find(|zone| zone.id.as_ref() == Some(id))
+            {
+                let message =
+                    format!("zone id {id} is already that of the zone at {}: choose another", other.source);
+                self.reading.refuse_from(origin.clone(), message);
+            }
+            match name {
+                Some((name, origin)) => {
+                    if let Some(other) = zones.iter().find(|zone| zone.name == name) {
+                        let message = format!(
+                            "zone {name} is already declared at {}: one name, one owner",
+                            other.source
+                        );
+                        self.reading.refuse_from(origin, message);
+                    } else if file.is_none() && record_sets.is_none() {
+                        let message = format!("zone {name} has no records: add \"file\" or \"record_sets\"");
+                        self.reading.refuse_from(origin, message);
+                    }
+                    let source = self.reading.source(section.span().start);
+                    zones.push(ZoneFile { name, id: id.map(|(id, _)| id), file, record_sets, source });
+                }
+                // A bad name has been noted already; a missing one has not.
+                None if !section.has("name") => {
+                    self.reading.refuse(
+                        &section.span(),
+                        "a zone needs a \"name\": add one, as name = \"example.com\"",
+                    );
+                }
+                None => {}
+            }
+            section.finish();
+        }
+        zones
+    }
+
+    fn only_file(&self, section: Section<'_>) -> Option<DeclaredFile> {
+        let file = self.file(&section, "file");
+        section.finish();
+        file
+    }
+
+    fn log(&self, section: Section<'_>) -> Log {
+        let formats = [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+        let log = Log {
+            format: section.or("format", LogFormat::Auto, |raw| value::word(raw, &formats)),
+            level: section.or("level", "info".to_owned(), level),
+        };
+        section.finish();
+        log
+    }
+
+    fn file(&self, section: &Section<'_>, key: &'static str) -> Option<DeclaredFile> {
+        section.get(key, |raw| self.path(raw)).map(|(path, origin)| DeclaredFile { path, origin })
+    }
+
+    /// A path; from the file, relative to its directory, and from outside, to the working directory.
+    fn path(&self, raw: Raw<'_>) -> Read<PathBuf> {
+        let path = PathBuf::from(value::text(raw)?);
+        Ok(match raw {
+            Raw::Toml(_) => self.directory.join(path),
+            Raw::Text(_) => path,
+        })
+    }
+}
+
+fn count(raw: Raw<'_>, bounds: std::ops::RangeInclusive<u64>) -> Read<usize> {
+    Ok(value::integer(raw, bounds)? as usize)
+}
+
+fn interface(raw: Raw<'_>) -> Read<String> {
+    let name = value::text(raw)?;
+    // What the kernel accepts: IFNAMSIZ with its final zero, no slash, no space.
+    if name.len() > 15 || name.contains(|c: char| c == '/' || c.is_whitespace()) {
+        return Err(Refusal::new(
+            raw,
+            format!("{name:?} is no interface name: `ip link` lists those there are"),
+        ));
+    }
+    Ok(name)
+}
+
+fn zone_name(raw: Raw<'_>) -> Read<Name> {
+    let text = value::text(raw)?;
+    Name::from_route53(&text)
+        .map_err(|error| Refusal::new(raw, format!("{text:?} is no domain name: {error}")))
+}
+
+fn zone_id(raw: Raw<'_>) -> Read<ZoneId> {
+    let text = value::short_text(raw, 32)?;
+    if !text.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
+        return Err(Refusal::new(
+            raw,
+            format!("{text:?} is no zone id: use letters and digits, as Z0123456789EXAMPLE"),
+        ));
+    }
+    Ok(ZoneId(text.into()))
+}
+
+fn level(raw: Raw<'_>) -> Read<String> {
+    let text = value::text(raw)?;
+    match text.parse::<tracing_subscriber::filter::Targets>() {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Refusal::new(
+            raw,
+            format!(
+                "{text:?} is no log level ({error}): use error, warn, info, debug or trace, or module=level pairs"
+            ),
+        )),
+    }
+}

@@ -1,0 +1,149 @@
+//! What the configuration accepts and how it refuses.
+
+use std::path::Path;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, Problems> {
+    Config::parse(Path::new("etc/pulse53.toml"), text, &Overrides::default())
+}
+
+fn check(text: &str, problems: &[&str]) {
+    let found: Vec<String> = parse(text).unwrap_err().0.iter().map(Problem::to_string).collect();
+    assert_eq!(found, problems);
+}
+
+#[test]
+fn every_value_has_a_default() {
+    let config = parse("").unwrap();
+    assert_eq!(config.data_dir, Path::new("/var/lib/pulse53"));
+    assert_eq!(config.dns.listen.len(), 2);
+    assert_eq!(config.dns.max_udp_size, 1232);
+    assert_eq!(config.api.listen.to_string(), "127.0.0.1:5380");
+    assert_eq!(config.metrics.listen.to_string(), "127.0.0.1:9553");
+    assert_eq!(config.xdp.on_stop, OnStop::Detach);
+    assert!(config.zones.is_empty() && config.xdp.interfaces.is_empty());
+}
+
+#[test]
+fn the_documented_example_is_read() {
+    let config = parse(
+        r#"
+data_dir = "/srv/pulse53"
+
+[dns]
+listen = ["192.0.2.53:53", "[2001:db8::53]:53"]
+tcp_idle_timeout = "15s"
+
+[xdp]
+interfaces = ["eth0"]
+mode = "native"
+max_stale = "1h"
+
+[api]
+listen = "192.0.2.53:5380"
+[[api.credential]]
+access_key_id = "AKIA"
+secret_access_key_file = "secret"
+
+[metrics]
+listen = "127.0.0.1:9553"
+
+[checker]
+name = "fra1"
+
+[geo]
+database = "city.mmdb"
+latency = "latency.csv"
+
+[[zone]]
+name = "Example.com"
+id = "Z0123456789EXAMPLE"
+file = "example.com.zone"
+record_sets = "/srv/example.com.json"
+
+[health_checks]
+file = "health-checks.json"
+
+[cidr_collections]
+file = "cidr-collections.json"
+
+[log]
+format = "json"
+level = "info,pulse53::serve=debug"
+"#,
+    )
+    .unwrap();
+    assert_eq!(config.dns.tcp_idle_timeout, Duration::from_secs(15));
+    assert_eq!(config.xdp.mode, XdpMode::Native);
+    let zone = &config.zones[0];
+    assert_eq!(zone.name.to_string(), "example.com.");
+    assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
+    assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
+    assert_eq!(zone.source.line, 29);
+    assert_eq!(config.api.credentials[0].secret_access_key_file, Path::new("etc/secret"));
+    assert_eq!(config.geo.database.unwrap().path, Path::new("etc/city.mmdb"));
+}
+
+#[test]
+fn every_problem_is_told_with_its_place() {
+    check(
+        "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nfoo = 1\n",
+        &[
+            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"?",
+            "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
+            "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
+            "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
+            "etc/pulse53.toml:7:1: unknown key \"foo\" in [xdp]: the keys here are interfaces, mode, pin_dir, on_stop, max_stale, capacity, log",
+        ],
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_placed() {
+    let problems = parse("[dns]\nlisten = \n").unwrap_err();
+    assert!(problems.0[0].to_string().starts_with("etc/pulse53.toml:2:"), "{problems}");
+}
+
+#[test]
+fn an_open_api_is_refused() {
+    let problems = parse("[api]\nlisten = \"0.0.0.0:5380\"\n").unwrap_err();
+    assert!(
+        problems.to_string().starts_with("etc/pulse53.toml:2:10: api.listen: 0.0.0.0:5380 can be reached"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn zones_have_one_owner_and_some_records() {
+    check(
+        "[[zone]]\nfile = \"a\"\n",
+        &["etc/pulse53.toml:1:1: a zone needs a \"name\": add one, as name = \"example.com\""],
+    );
+    check(
+        "[[zone]]\nname = \"a\"\nfile = \"a\"\n[[zone]]\nname = \"A.\"\nfile = \"b\"\n[[zone]]\nname = \"b\"\n",
+        &[
+            "etc/pulse53.toml:5:8: zone a. is already declared at etc/pulse53.toml:1:1: one name, one owner",
+            "etc/pulse53.toml:8:8: zone b. has no records: add \"file\" or \"record_sets\"",
+        ],
+    );
+}
+
+#[test]
+fn the_environment_outweighs_the_file_and_flags_outweigh_both() {
+    let variables =
+        [("PULSE53_DNS_LISTEN", "192.0.2.1:53,192.0.2.2:53"), ("PULSE53_DATA_DIR", "here"), ("HOME", "/")];
+    let mut overrides =
+        Overrides::from_environment(variables.map(|(name, value)| (name.into(), value.into())));
+    overrides.flag("--data-dir", "data_dir", "there".into());
+    let text = "data_dir = \"/a\"\n[dns]\nlisten = [\"192.0.2.9:53\"]\n";
+    let config = Config::parse(Path::new("etc/pulse53.toml"), text, &overrides).unwrap();
+    assert_eq!(config.dns.listen.len(), 2);
+    assert_eq!(config.data_dir, Path::new("there"));
+
+    let overrides = Overrides::from_environment([("PULSE53_DNS_MAX_UDP_SIZE".into(), "9".into())]);
+    let problems = Config::parse(Path::new("p.toml"), "", &overrides).unwrap_err();
+    assert!(
+        problems.to_string().starts_with("environment variable PULSE53_DNS_MAX_UDP_SIZE: dns.max_udp_size")
+    );
+}
