@@ -4,3 +4,4 @@
 
 pub mod datapath;
 pub mod config;
+pub mod serve;

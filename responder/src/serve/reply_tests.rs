@@ -1,0 +1,412 @@
+//! Every rule of the DNS specification that a reply shows, by number; replies are read with an independent library.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr;
+use pulse53_core::compile::Compiler;
+use pulse53_core::model::{
+    Name, RRsetGroup, Rdata, RecordData, RecordSet, RoutingPolicy, Snapshot, Ttl, Zone, ZoneId,
+};
+use pulse53_core::table::Generation;
+
+use super::*;
+
+fn name(text: &str) -> Name {
+    Name::from_route53(text).unwrap()
+}
+
+/// example.com: SOA, NS, addresses at `www`, a wildcard, a delegation, a large TXT set.
+fn table() -> AnswerTable {
+    let mut groups = BTreeMap::new();
+    let mut add = |owner: &str, rtype, rdatas: Vec<Vec<u8>>| {
+        let data = RecordData::Values {
+            ttl: Ttl(300),
+            rdatas: rdatas.into_iter().map(|octets| Rdata(octets.into())).collect(),
+        };
+        let member =
+            RecordSet { set_id: None, policy: RoutingPolicy::Simple, check: None, data, source: None };
+        groups.insert((name(owner), rtype), Arc::new(RRsetGroup { members: vec![member] }));
+    };
+    let wire = |text: &str| name(text).as_wire().to_vec();
+    let numbers = [1u32, 7200, 900, 1_209_600, 86400].map(u32::to_be_bytes).concat();
+    add(
+        "example.com",
+        RecordType::SOA,
+        vec![[wire("ns.example.com"), wire("admin.example.com"), numbers].concat()],
+    );
+    add("example.com", RecordType::NS, vec![wire("ns.example.com")]);
+    add("www.example.com", RecordType::A, vec![vec![192, 0, 2, 1]]);
+    add("*.wild.example.com", RecordType::A, vec![vec![192, 0, 2, 2]]);
+    add("a.b.example.com", RecordType::A, vec![vec![192, 0, 2, 3]]);
+    add("sub.example.com", RecordType::NS, vec![wire("ns.sub.example.com")]);
+    add("ns.sub.example.com", RecordType::A, vec![vec![192, 0, 2, 4]]);
+    let long = |index: u8| {
+        let mut text = vec![200];
+        text.extend([b'a' + index; 200]);
+        text
+    };
+    add("big.example.com", RecordType::TXT, (0..4).map(long).collect());
+    add("huge.example.com", RecordType::TXT, (0..20).map(long).collect());
+    let zone = Zone { id: ZoneId("Z1".into()), apex: name("example.com"), groups };
+    let snapshot = Snapshot { zones: [(zone.id.clone(), Arc::new(zone))].into(), ..Snapshot::default() };
+    Compiler::new(&snapshot, &|_| true, Generation(1)).table().clone()
+}
+
+/// A query as octets, to be bent.
+struct Query {
+    header: [u8; 12],
+    question: Vec<u8>,
+    rest: Vec<u8>,
+}
+
+impl Query {
+    fn new(qname: &str, qtype: u16) -> Self {
+        let mut question: Vec<u8> = Vec::new();
+        for label in qname.split('.').filter(|label| !label.is_empty()) {
+            question.push(label.len() as u8);
+            question.extend_from_slice(label.as_bytes());
+        }
+        question.push(0);
+        question.extend_from_slice(&qtype.to_be_bytes());
+        question.extend_from_slice(&[0, 1]);
+        Self { header: [0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], question, rest: Vec::new() }
+    }
+
+    fn class(mut self, class: u16) -> Self {
+        let at = self.question.len() - 2;
+        self.question[at..].copy_from_slice(&class.to_be_bytes());
+        self
+    }
+
+    fn header(mut self, at: usize, octet: u8) -> Self {
+        self.header[at] = octet;
+        self
+    }
+
+    fn edns(mut self, size: u16, version: u8, flags: u8, options: &[u8]) -> Self {
+        self.header[11] += 1;
+        self.rest.extend_from_slice(&[0, 0, 41]);
+        self.rest.extend_from_slice(&size.to_be_bytes());
+        self.rest.extend_from_slice(&[0, version, flags, 0]);
+        self.rest.extend_from_slice(&(options.len() as u16).to_be_bytes());
+        self.rest.extend_from_slice(options);
+        self
+    }
+
+    fn octets(&self) -> Vec<u8> {
+        [&self.header[..], &self.question, &self.rest].concat()
+    }
+}
+
+fn ask_octets(packet: &[u8], transport: Transport, settings: &ReplySettings) -> Option<(Vec<u8>, Replied)> {
+    let mut out = vec![1, 2, 3];
+    let received = Received { packet, source: Ipv4Addr::LOCALHOST.into(), transport };
+    let replied = respond(&table(), settings, &received, 7, &mut out)?;
+    Some((out, replied))
+}
+
+fn ask(query: &Query) -> (Message, Vec<u8>) {
+    let (octets, replied) =
+        ask_octets(&query.octets(), Transport::Udp, &ReplySettings::default()).expect("a reply");
+    let message = Message::from_vec(&octets).expect("a reply another library can read");
+    let low = u16::from(message.metadata.response_code.low());
+    assert_eq!(low, replied.rcode & 0xF);
+    assert_eq!(octets[2] & 0x80, 0x80, "QR");
+    assert_eq!(octets[3] & 0xE0, 0, "RA, Z, AD (D-8)");
+    (message, octets)
+}
+
+fn check_code(query: &Query, code: ResponseCode) -> Vec<u8> {
+    let (message, octets) = ask(query);
+    assert_eq!(message.metadata.response_code, code);
+    assert!(message.answers.is_empty());
+    octets
+}
+
+#[test]
+fn d1_responses_and_scraps_get_silence() {
+    let silence =
+        |packet: &[u8]| assert!(ask_octets(packet, Transport::Udp, &ReplySettings::default()).is_none());
+    silence(&Query::new("www.example.com", 1).header(2, 0x80).octets());
+    silence(&[]);
+    silence(&[0; 11]);
+}
+
+#[test]
+fn d2_other_opcodes_are_not_implemented() {
+    let octets = check_code(&Query::new("www.example.com", 1).header(2, 0x28), ResponseCode::NotImp);
+    assert_eq!(octets[2] >> 3 & 0xF, 5, "opcode copied");
+    assert_eq!(octets[4..6], [0, 1], "question echoed");
+    let mut update = Query::new("www.example.com", 1).header(2, 0x28);
+    update.question.truncate(3);
+    assert_eq!(check_code(&update, ResponseCode::NotImp).len(), 12);
+}
+
+#[test]
+fn d2_malformed_queries_are_told_so() {
+    let good = || Query::new("www.example.com", 1);
+    let mut cut = good();
+    cut.question.pop();
+    assert_eq!(check_code(&cut, ResponseCode::FormErr).len(), 12);
+    let mut pointer = good();
+    pointer.question = vec![0xC0, 0, 0, 1, 0, 1];
+    assert_eq!(check_code(&pointer, ResponseCode::FormErr).len(), 12);
+    for count in [0, 2] {
+        assert_eq!(check_code(&good().header(5, count), ResponseCode::FormErr).len(), 12);
+    }
+    let mut trailing = good();
+    trailing.rest.push(0);
+    check_code(&trailing, ResponseCode::FormErr);
+    check_code(&good().header(11, 1), ResponseCode::FormErr);
+    check_code(&good().edns(1232, 0, 0, &[]).edns(1232, 0, 0, &[]), ResponseCode::FormErr);
+    let mut owned = good().edns(1232, 0, 0, &[]);
+    owned.rest.splice(0..1, [1, b'x', 0]);
+    check_code(&owned, ResponseCode::FormErr);
+    // One record that is whole, but in the answer or authority section.
+    for at in [7, 9] {
+        let mut record = good();
+        record.header[at] = 1;
+        record.rest = vec![0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0];
+        check_code(&record, ResponseCode::FormErr);
+    }
+}
+
+#[test]
+fn d3_what_is_not_served_is_refused() {
+    let octets = check_code(&Query::new("www.example.org", 1), ResponseCode::Refused);
+    assert_eq!(octets[2] & 0x04, 0, "AA");
+    assert_eq!(octets[6..12], [0; 6]);
+    check_code(&Query::new("www.example.com", 1).class(255), ResponseCode::Refused);
+    check_code(&Query::new("version.bind", 16).class(3), ResponseCode::Refused);
+    let (_, octets) = ask(&Query::new("www.example.org", 1).edns(1232, 0, 0, &[]));
+    assert_eq!(octets[octets.len() - 8..], [0, 6, 0, 15, 0, 2, 0, 20], "EDE 20");
+}
+
+#[test]
+fn d3_the_server_names_itself_when_told_to() {
+    let settings = ReplySettings { identity: Some("fra1".into()), ..ReplySettings::default() };
+    let query = Query::new("ID.server", 16).class(3).octets();
+    let (octets, _) = ask_octets(&query, Transport::Udp, &settings).unwrap();
+    assert!(octets.ends_with(b"\x00\x05\x04fra1"));
+    Message::from_vec(&octets).unwrap();
+    let query = Query::new("version.bind", 16).class(3).octets();
+    assert_eq!(ask_octets(&query, Transport::Udp, &settings).unwrap().1.rcode, 5);
+}
+
+#[test]
+fn d4_any_is_answered_with_hinfo() {
+    let (message, octets) = ask(&Query::new("www.example.com", 255));
+    assert_eq!(message.answers.len(), 1);
+    assert_eq!(message.answers[0].record_type(), rr::RecordType::HINFO);
+    assert!(octets.ends_with(b"\x07RFC8482\x00"));
+    check_code(&Query::new("no.example.com", 255), ResponseCode::NXDomain);
+}
+
+#[test]
+fn d5_transfers_are_refused() {
+    check_code(&Query::new("example.com", 252), ResponseCode::Refused);
+    let (message, _) = ask(&Query::new("example.com", 251));
+    assert_eq!(message.answers[0].record_type(), rr::RecordType::SOA);
+    let mut with_version = Query::new("example.com", 251).header(9, 1);
+    with_version.rest = vec![0xC0, 12, 0, 6, 0, 1, 0, 0, 0, 0, 0, 0];
+    assert_eq!(ask(&with_version).0.answers.len(), 1);
+    check_code(&Query::new("www.example.com", 251), ResponseCode::Refused);
+    let over_tcp = ask_octets(&with_version.octets(), Transport::Tcp, &ReplySettings::default()).unwrap();
+    assert_eq!(over_tcp.1.rcode, 5);
+}
+
+#[test]
+fn d6_types_that_are_no_question_get_an_answer_all_the_same() {
+    for qtype in [0, 41] {
+        check_code(&Query::new("www.example.com", qtype), ResponseCode::FormErr);
+    }
+    for qtype in [249, 250, 253, 254] {
+        check_code(&Query::new("www.example.com", qtype), ResponseCode::Refused);
+    }
+}
+
+#[test]
+fn d7_the_question_comes_back_as_it_went() {
+    let query = Query::new("wWw.ExAmple.COM", 1);
+    let (message, octets) = ask(&query);
+    assert_eq!(octets[12..12 + query.question.len()], query.question);
+    assert_eq!(message.answers.len(), 1);
+}
+
+#[test]
+fn d8_header() {
+    let (_, octets) = ask(&Query::new("www.example.com", 1).header(2, 0x01).header(3, 0x70));
+    assert_eq!(octets[..4], [0x12, 0x34, 0x85, 0x10], "id; QR AA RD; CD");
+    let (_, octets) = ask(&Query::new("www.example.com", 1).header(2, 0x06));
+    assert_eq!(octets[2], 0x84, "AA and TC of a query mean nothing");
+}
+
+#[test]
+fn d9_positive_answers_are_minimal_and_d13_compressed() {
+    let (_, octets) = ask(&Query::new("www.example.com", 1));
+    assert_eq!(octets[4..12], [0, 1, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(octets[33..], [0xC0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1]);
+}
+
+#[test]
+fn d10_negative_answers_carry_the_soa() {
+    for (qname, code) in [
+        ("no.example.com", ResponseCode::NXDomain),
+        ("b.example.com", ResponseCode::NoError),
+        ("example.com", ResponseCode::NoError),
+    ] {
+        let (message, _) = ask(&Query::new(qname, 28));
+        assert_eq!(message.metadata.response_code, code, "{qname}");
+        assert!(message.metadata.authoritative && message.answers.is_empty());
+        assert_eq!(message.authorities[0].name.to_string(), "example.com.");
+        assert_eq!(message.authorities[0].ttl, 300);
+    }
+    let (message, _) = ask(&Query::new("x.y.wild.example.com", 1));
+    assert_eq!(message.answers[0].name.to_string(), "x.y.wild.example.com.");
+}
+
+#[test]
+fn d11_delegations_are_referred() {
+    let (message, _) = ask(&Query::new("www.sub.example.com", 1).edns(1232, 0, 0, &[]));
+    assert!(!message.metadata.authoritative && message.answers.is_empty());
+    assert_eq!(message.authorities[0].name.to_string(), "sub.example.com.");
+    assert_eq!(message.additionals[0].name.to_string(), "ns.sub.example.com.");
+}
+
+#[test]
+fn d15_opt_answers_opt() {
+    let (message, octets) = ask(&Query::new("www.example.com", 1));
+    assert!(message.edns.is_none());
+    assert_eq!(octets[11], 0);
+    // An unknown option and unknown flags are not echoed.
+    let (_, octets) = ask(&Query::new("www.example.com", 1).edns(4096, 0, 0xFF, &[0xFF, 0, 0, 1, 9]));
+    assert_eq!(octets[11], 1);
+    assert_eq!(octets[octets.len() - 11..], [0, 0, 41, 0x04, 0xD0, 0, 0, 0x80, 0, 0, 0]);
+}
+
+#[test]
+fn d15_later_versions_are_bad_whatever_the_question() {
+    for qname in ["www.example.com", "www.example.org"] {
+        let query = Query::new(qname, 1).edns(1232, 1, 0, &[]);
+        let (octets, replied) =
+            ask_octets(&query.octets(), Transport::Udp, &ReplySettings::default()).unwrap();
+        assert_eq!(replied.rcode, 16);
+        assert_eq!(octets[3] & 0xF, 0);
+        assert_eq!(octets[octets.len() - 11..], [0, 0, 41, 0x04, 0xD0, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(octets[7], 0);
+    }
+}
+
+#[test]
+fn d16_what_does_not_fit_is_truncated() {
+    let check = |query: &Query, transport, fits: bool| {
+        let (octets, replied) = ask_octets(&query.octets(), transport, &ReplySettings::default()).unwrap();
+        let message = Message::from_vec(&octets).unwrap();
+        assert_eq!(message.metadata.truncation, !fits);
+        assert_eq!(replied.truncated, !fits);
+        assert_eq!(message.answers.is_empty(), !fits);
+    };
+    let big = |size| Query::new("big.example.com", 16).edns(size, 0, 0, &[]);
+    check(&Query::new("big.example.com", 16), Transport::Udp, false);
+    check(&Query::new("big.example.com", 16), Transport::Tcp, true);
+    check(&big(0), Transport::Udp, false);
+    check(&big(800), Transport::Udp, false);
+    check(&big(1232), Transport::Udp, true);
+    let huge = Query::new("huge.example.com", 16).edns(65535, 0, 0, &[]);
+    check(&huge, Transport::Udp, false);
+    check(&huge, Transport::Tcp, true);
+    // OPT outlives the answer.
+    let (octets, _) = ask_octets(&huge.octets(), Transport::Udp, &ReplySettings::default()).unwrap();
+    assert_eq!(octets[4..12], [0, 1, 0, 0, 0, 0, 0, 1]);
+}
+
+#[test]
+fn d16_a_reply_may_be_exactly_as_long_as_allowed() {
+    let query = |size| Query::new("big.example.com", 16).edns(size, 0, 0, &[]);
+    let (whole, _) = ask_octets(&query(1232).octets(), Transport::Udp, &ReplySettings::default()).unwrap();
+    let len = whole.len() as u16;
+    let ask = |size| ask_octets(&query(size).octets(), Transport::Udp, &ReplySettings::default()).unwrap().1;
+    assert!(!ask(len).truncated);
+    assert!(ask(len - 1).truncated);
+}
+
+#[test]
+fn d17_nsid_if_configured_and_asked() {
+    let settings = ReplySettings { nsid: Some("fra1".into()), ..ReplySettings::default() };
+    let asked = Query::new("www.example.com", 1).edns(1232, 0, 0, &[0, 3, 0, 0]).octets();
+    let (octets, _) = ask_octets(&asked, Transport::Udp, &settings).unwrap();
+    assert!(octets.ends_with(b"\x00\x08\x00\x03\x00\x04fra1"));
+    let (octets, _) = ask_octets(&asked, Transport::Udp, &ReplySettings::default()).unwrap();
+    assert!(octets.ends_with(&[0, 0]));
+}
+
+#[test]
+fn d17_keepalive_is_told_over_tcp_alone() {
+    let asked = Query::new("www.example.com", 1).edns(1232, 0, 0, &[0, 11, 0, 0]).octets();
+    let (octets, _) = ask_octets(&asked, Transport::Tcp, &ReplySettings::default()).unwrap();
+    assert!(octets.ends_with(&[0, 6, 0, 11, 0, 2, 0, 100]));
+    let (octets, _) = ask_octets(&asked, Transport::Udp, &ReplySettings::default()).unwrap();
+    assert!(octets.ends_with(&[0, 0]));
+}
+
+fn subnet(data: &[u8]) -> Query {
+    let option = [&[0, 8, 0, data.len() as u8], data].concat();
+    Query::new("www.example.com", 1).edns(1232, 0, 0, &option)
+}
+
+#[test]
+fn r64_the_subnet_is_repeated_with_its_scope() {
+    for data in [&[0, 1, 24, 0, 192, 0, 2][..], &[0, 2, 20, 0, 0x20, 1, 0x10], &[0, 1, 0, 0]] {
+        let (_, octets) = ask(&subnet(data));
+        assert!(octets.ends_with(data), "{data:?}");
+    }
+}
+
+#[test]
+fn r63_malformed_subnets_are_told_so() {
+    for data in [
+        &[0, 3, 0, 0][..],
+        &[0, 0, 0, 0],
+        &[0, 1, 33, 0, 192, 0, 2, 1, 0],
+        &[0, 1, 24, 24, 192, 0, 2],
+        &[0, 1, 24, 0, 192, 0],
+        &[0, 1, 24, 0, 192, 0, 2, 0],
+        &[0, 1, 23, 0, 192, 0, 3],
+        &[0, 1, 24],
+    ] {
+        check_code(&subnet(data), ResponseCode::FormErr);
+    }
+    // An option longer than the record that holds it.
+    check_code(&Query::new("www.example.com", 1).edns(1232, 0, 0, &[0, 9, 0, 4, 1]), ResponseCode::FormErr);
+}
+
+#[test]
+fn any_octets_get_silence_or_a_readable_reply() {
+    let mut random = fastrand::Rng::with_seed(53);
+    let seeds = [
+        Query::new("www.example.com", 1).edns(1232, 0, 0, &[0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2]).octets(),
+        Query::new("huge.example.com", 16).octets(),
+    ];
+    let table = table();
+    let mut out = Vec::new();
+    for round in 0..50_000 {
+        let mut packet = seeds[round % seeds.len()].clone();
+        for _ in 0..random.usize(..4) {
+            let at = random.usize(..packet.len());
+            packet[at] = random.u8(..);
+        }
+        packet.truncate(random.usize(..packet.len() + 20));
+        let received =
+            Received { packet: &packet, source: Ipv4Addr::LOCALHOST.into(), transport: Transport::Udp };
+        if respond(&table, &ReplySettings::default(), &received, random.u64(..), &mut out).is_some() {
+            assert!(out.len() <= 1232 && out[..2] == packet[..2], "{packet:?}");
+            assert!(
+                Message::from_vec(&out).is_ok() || out[12..] == packet[12..out.len()],
+                "{packet:?} {out:?}"
+            );
+        }
+    }
+}
