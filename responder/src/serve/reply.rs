@@ -333,4 +333,4 @@ fn scope(answer: &Answer<'_>, subnet: Option<&ClientSubnet<'_>>) -> u8 {
 
 #[cfg(test)]
 #[path = "reply_tests.rs"]
-mod tests;
+pub(super) mod tests;

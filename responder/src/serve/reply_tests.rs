@@ -19,7 +19,7 @@ fn name(text: &str) -> Name {
 }
 
 /// example.com: SOA, NS, addresses at `www`, a wildcard, a delegation, a large TXT set.
-fn table() -> AnswerTable {
+pub(crate) fn table() -> AnswerTable {
     let mut groups = BTreeMap::new();
     let mut add = |owner: &str, rtype, rdatas: Vec<Vec<u8>>| {
         let data = RecordData::Values {
@@ -56,14 +56,14 @@ fn table() -> AnswerTable {
 }
 
 /// A query as octets, to be bent.
-struct Query {
+pub(crate) struct Query {
     header: [u8; 12],
     question: Vec<u8>,
     rest: Vec<u8>,
 }
 
 impl Query {
-    fn new(qname: &str, qtype: u16) -> Self {
+    pub(crate) fn new(qname: &str, qtype: u16) -> Self {
         let mut question: Vec<u8> = Vec::new();
         for label in qname.split('.').filter(|label| !label.is_empty()) {
             question.push(label.len() as u8);
@@ -81,7 +81,7 @@ impl Query {
         self
     }
 
-    fn header(mut self, at: usize, octet: u8) -> Self {
+    pub(crate) fn header(mut self, at: usize, octet: u8) -> Self {
         self.header[at] = octet;
         self
     }
@@ -96,7 +96,7 @@ impl Query {
         self
     }
 
-    fn octets(&self) -> Vec<u8> {
+    pub(crate) fn octets(&self) -> Vec<u8> {
         [&self.header[..], &self.question, &self.rest].concat()
     }
 }
