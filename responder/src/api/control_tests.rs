@@ -1,0 +1,77 @@
+//! Control requests over a real connection, answered by a stand-in for the agent.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::*;
+
+/// Serves the router; one check named `web` exists.
+fn start(access: Access) -> (tokio::runtime::Runtime, SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (sender, mut commands) = mpsc::channel(4);
+    let address = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router(sender, access)).await });
+        tokio::spawn(async move {
+            while let Some(command) = commands.recv().await {
+                let check = |id: String, value: Value| {
+                    if id == "web" { Ok(value) } else { Err(CommandError::NoSuchCheck(id)) }
+                };
+                match command {
+                    Command::Status(answer) => {
+                        drop(answer.send(Err(CommandError::Failed("not yet".into()))));
+                    }
+                    Command::Checks(answer) => drop(answer.send(Ok(vec![json!({ "id": "web" })]))),
+                    Command::Check(id, answer) => drop(answer.send(check(id, json!({ "id": "web" })))),
+                    Command::SetCheck(id, set, answer) => {
+                        drop(answer.send(check(id, json!({ "override": set }))));
+                    }
+                }
+            }
+        });
+        address
+    });
+    (runtime, address)
+}
+
+fn check(address: SocketAddr, request: &str, headers: &str, body: &str, expected: &[&str]) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let text = format!(
+        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    for part in expected {
+        assert!(response.contains(part), "{request}: no {part:?} in\n{response}");
+    }
+}
+
+#[test]
+fn requests_become_commands() {
+    let (_runtime, address) = start(Access::Loopback);
+    let check = |request, headers, body, expected: &[&str]| check(address, request, headers, body, expected);
+    check("GET /pulse53/v1/health", "", "", &["200 OK", r#"{"checks":[{"id":"web"}]}"#]);
+    check("GET /pulse53/v1/health/web", "", "", &["200 OK", r#"{"id":"web"}"#]);
+    check("GET /pulse53/v1/health/none", "", "", &["404", "no health check has the id"]);
+    check("GET /pulse53/v1/status", "", "", &["503", "not yet"]);
+    check("GET /elsewhere", "", "", &["404"]);
+    let json = "Content-Type: application/json\r\n";
+    check(
+        "PUT /pulse53/v1/health/web",
+        json,
+        r#"{"set":"unhealthy"}"#,
+        &["200 OK", r#"{"override":"unhealthy"}"#],
+    );
+    check("PUT /pulse53/v1/health/web", json, r#"{"set":"dead"}"#, &["400", "auto"]);
+    check("PUT /pulse53/v1/health/web", "", r#"{"set":"auto"}"#, &["400", "application/json"]);
+    check("GET /pulse53/v1/health", "Origin: http://example.com\r\n", "", &["403", "Origin"]);
+}
+
+#[test]
+fn with_credentials_nobody_unsigned_gets_in() {
+    let (_runtime, address) = start(Access::Credentials);
+    check(address, "GET /pulse53/v1/status", "", "", &["403"]);
+}
