@@ -26,13 +26,18 @@ pub(crate) struct Edns {
 }
 
 #[inline(always)]
-pub(crate) fn parse(packet: &mut impl Packet, datagram: &Datagram, query: &Query) -> Step<Edns> {
+pub(crate) fn parse(
+    packet: &mut impl Packet,
+    datagram: &Datagram,
+    query: &Query,
+    reply_max: u16,
+) -> Step<Edns> {
     let message_end = datagram.payload_at + datagram.payload_len;
     if !query.has_additional {
         if query.end != message_end {
             return Err(Verdict::Pass(PassReason::NotPlainQuery));
         }
-        return Ok(Edns { dnssec_ok: None, message_max: UDP_PAYLOAD_PLAIN });
+        return Ok(Edns { dnssec_ok: None, message_max: UDP_PAYLOAD_PLAIN.min(reply_max) });
     }
     let bad = Verdict::Pass(PassReason::BadOpt);
     let at = query.end;
@@ -51,7 +56,7 @@ pub(crate) fn parse(packet: &mut impl Packet, datagram: &Datagram, query: &Query
     }
     Ok(Edns {
         dnssec_ok: Some((first >> 56) as u8 & DO),
-        message_max: size.clamp(UDP_PAYLOAD_PLAIN, UDP_PAYLOAD_MAX),
+        message_max: size.max(UDP_PAYLOAD_PLAIN).min(reply_max),
     })
 }
 

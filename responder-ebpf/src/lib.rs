@@ -9,13 +9,15 @@
 
 #![no_std]
 
-#[cfg(test)]
+#[cfg(not(target_arch = "bpf"))]
 extern crate alloc;
 
 mod choose;
 mod dns;
 mod edns;
 mod ethernet;
+#[cfg(not(target_arch = "bpf"))]
+pub mod host;
 mod ip;
 pub mod packet;
 mod reply;
@@ -48,7 +50,7 @@ fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch)
     let transport = udp::parse(packet, &network)?;
     udp::check_served(&network, &transport, tables)?;
     let query = dns::parse(packet, &transport, tables.seed(), scratch)?;
-    let edns = edns::parse(packet, &transport, &query)?;
+    let edns = edns::parse(packet, &transport, &query, tables.message_max())?;
     let found = table::find(tables, &query, scratch)?;
     let chosen = choose::choose(tables, &found)?;
     let reply = reply::plan(&network, &query, &edns, &chosen)?;

@@ -21,7 +21,7 @@ use fastpath::abi::ABI_VERSION;
 use fastpath::abi::client::Served;
 use fastpath::abi::draw;
 use fastpath::abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
-use fastpath::abi::limits::SERVED_ENTRIES;
+use fastpath::abi::limits::{FRAME_OFFSET_MASK, SERVED_ENTRIES};
 use fastpath::abi::settings::Settings;
 use fastpath::abi::verdict::{Counters, Verdict};
 use fastpath::{Packet, Scratch, Tables, Word};
@@ -51,7 +51,7 @@ static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
 
 #[unsafe(no_mangle)]
 static SETTINGS: Global<Settings> =
-    Global::new(Settings { abi_version: 0, log_one_in: 0, seed: 0, slot_mask: 0, reserved: 0 });
+    Global::new(Settings { abi_version: 0, log_one_in: 0, seed: 0, slot_mask: 0, message_max: 0 });
 
 /// What one CPU needs for one packet, too large or too long-lived for the stack.
 #[repr(C)]
@@ -118,9 +118,6 @@ struct XdpPacket<'a> {
     spill: *mut u64,
 }
 
-/// Offsets that are not constant are held below this for the verifier. Headers and the largest message are.
-const OFFSET_MASK: u64 = 2047;
-
 impl<'a> XdpPacket<'a> {
     #[inline(always)]
     fn new(ctx: &'a XdpContext, spill: *mut u64) -> Self {
@@ -145,7 +142,7 @@ impl<'a> XdpPacket<'a> {
         let pointer = if core::intrinsics::is_val_statically_known(offset) {
             self.start + offset
         } else {
-            self.start + bound(offset as u64, OFFSET_MASK) as usize
+            self.start + bound(offset as u64, FRAME_OFFSET_MASK) as usize
         };
         // A check of one octet compiles to a comparison that proves nothing; ask for two.
         if pointer + size_of::<T>().max(2) > self.end { None } else { Some(pointer) }
@@ -222,6 +219,11 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn slot_mask(&self) -> u32 {
         SETTINGS.load().slot_mask
+    }
+
+    #[inline(always)]
+    fn message_max(&self) -> u16 {
+        SETTINGS.load().message_max as u16
     }
 
     #[inline(always)]

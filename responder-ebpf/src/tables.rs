@@ -9,6 +9,8 @@ pub trait Tables {
     fn seed(&self) -> u64;
     /// Number of slots less one.
     fn slot_mask(&self) -> u32;
+    /// The largest reply sent, in octets of DNS message (D-16).
+    fn message_max(&self) -> u16;
     /// An entry of the table of served addresses.
     fn served(&self, index: u32) -> Option<&Served>;
     /// A slot of the hot table.

@@ -1,7 +1,7 @@
 //! UDP (RFC 768), and whether the packet is to a served address and port (D-22).
 
 use pulse53_abi::client::served_start;
-use pulse53_abi::limits::{SERVED_ENTRIES, SERVED_PROBES};
+use pulse53_abi::limits::{QUERY_FRAME_MAX, SERVED_ENTRIES, SERVED_PROBES};
 use pulse53_abi::verdict::{PassReason, Verdict};
 
 use crate::ip::Network;
@@ -28,6 +28,10 @@ pub(crate) fn parse(packet: &impl Packet, network: &Network) -> Step<Datagram> {
     let len = usize::from(u16::from_be(packet.load(at + 4).ok_or(short)?));
     if len != network.payload_len || len < HEADER || at + len > packet.frame_len() {
         return Err(short);
+    }
+    // Every later offset stays below this: the verifier is told so, and what is longer is no plain query.
+    if at + len > QUERY_FRAME_MAX {
+        return Err(Verdict::Pass(PassReason::NotPlainQuery));
     }
     Ok(Datagram { ports, at, payload_at: at + HEADER, payload_len: len - HEADER })
 }

@@ -2,8 +2,8 @@
 //!
 //! `api`, `health`, `serve` and `datapath` never name each other; they meet in `publish`, as values.
 
-pub mod datapath;
 pub mod api;
 pub mod config;
+pub mod datapath;
 pub mod metrics;
 pub mod serve;

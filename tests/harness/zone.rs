@@ -9,7 +9,9 @@ pub fn snapshot(apex: &str, master_file: &str, record_sets: &str) -> Snapshot {
     let apex = Name::from_route53(apex).expect("a name");
     let mut zone = ZoneBuilder::new(apex.clone(), Some(ZoneId("ZPULSE53EXAMPLE".into())));
     if !master_file.is_empty() {
-        let read = zonefile::read("test.zone", master_file, &apex, &mut |path| Err(format!("no {path} in tests")));
+        let read = zonefile::read("test.zone", master_file.as_bytes(), &apex, &mut |path| {
+            Err(format!("no {path} in tests"))
+        });
         zone.add_master_file(read);
     }
     if !record_sets.is_empty() {

@@ -23,6 +23,13 @@ pub const COLUMNS_MAX: u32 = 1024;
 /// EDNS options looked at before a query is passed.
 pub const OPTIONS_MAX: u32 = 6;
 
+/// Where a query may end in its frame, in octets; longer ones are passed.
+pub const QUERY_FRAME_MAX: usize = 1024;
+/// Offsets in a frame that are not constant are held below this, for the verifier's sake.
+pub const FRAME_OFFSET_MASK: u64 = 2047;
+const _: () = assert!(QUERY_FRAME_MAX + 8 <= FRAME_OFFSET_MASK as usize);
+const _: () = assert!(14 + 8 + 40 + 8 + UDP_PAYLOAD_MAX as usize + 8 <= FRAME_OFFSET_MASK as usize);
+
 /// How long a body, column or name stays untouched after the last slot let go of it, in milliseconds. Far above the few
 /// microseconds a program runs.
 pub const QUARANTINE_MS: u64 = 1_000;

@@ -12,14 +12,18 @@ pub struct Settings {
     pub seed: u64,
     /// Number of slots less one, a power of two less one.
     pub slot_mask: u32,
-    /// Leaves no padding.
-    pub reserved: u32,
+    /// The largest reply sent, in octets of DNS message: 512 to [`crate::limits::UDP_PAYLOAD_MAX`].
+    pub message_max: u32,
 }
 
 impl Settings {
     /// The same octets as words, in the order of the fields.
     pub const fn words(self) -> [u64; 3] {
-        [self.abi_version as u64 | (self.log_one_in as u64) << 32, self.seed, self.slot_mask as u64]
+        [
+            self.abi_version as u64 | (self.log_one_in as u64) << 32,
+            self.seed,
+            self.slot_mask as u64 | (self.message_max as u64) << 32,
+        ]
     }
 }
 

@@ -71,15 +71,20 @@ pub struct Loaded {
 
 impl Loaded {
     /// Loads the program with empty tables of these sizes, attached to nothing.
-    pub fn load(sizes: Sizes, log_one_in: u32) -> Result<Self, LoadError> {
+    pub fn load(sizes: Sizes, message_max: u16, log_one_in: u32) -> Result<Self, LoadError> {
         if OBJECT.is_empty() {
             return Err(LoadError::NoObject);
         }
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| LoadError::Seed(error.into()))?;
         let seed = u64::from_ne_bytes(seed);
-        let settings =
-            Settings { abi_version: ABI_VERSION, log_one_in, seed, slot_mask: sizes.slots - 1, reserved: 0 };
+        let settings = Settings {
+            abi_version: ABI_VERSION,
+            log_one_in,
+            seed,
+            slot_mask: sizes.slots - 1,
+            message_max: message_max.into(),
+        };
         let words = settings.words();
         let log_level = u8::from(log_one_in != 0) * aya_log_level_debug();
         let mut loader = EbpfLoader::new();

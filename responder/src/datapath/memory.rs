@@ -102,8 +102,8 @@ impl HotMemory {
     }
 
     /// The same memory as the fast path sees it on the host, with a random generator of its own.
-    pub fn tables(&self, seed: u64, random: u64) -> HostTables<'_> {
-        HostTables { memory: self, seed, random: Cell::new(random) }
+    pub fn tables(&self, seed: u64, message_max: u16, random: u64) -> HostTables<'_> {
+        HostTables { memory: self, seed, message_max, random: Cell::new(random) }
     }
 }
 
@@ -112,6 +112,7 @@ impl HotMemory {
 pub struct HostTables<'a> {
     memory: &'a HotMemory,
     seed: u64,
+    message_max: u16,
     random: Cell<u64>,
 }
 
@@ -122,6 +123,10 @@ impl Tables for HostTables<'_> {
 
     fn slot_mask(&self) -> u32 {
         (self.memory.slots.len() - 1) as u32
+    }
+
+    fn message_max(&self) -> u16 {
+        self.message_max
     }
 
     fn served(&self, index: u32) -> Option<&Served> {

@@ -34,6 +34,8 @@ pub struct Settings {
     pub stay: bool,
     /// The most questions held.
     pub capacity: u32,
+    /// The largest reply, in octets of DNS message: 512 to 1232 (D-16).
+    pub message_max: u16,
     /// One in this many passed packets writes a debug line; 0 for none.
     pub log_one_in: u32,
     /// The addresses answered for; none of them unspecified.
@@ -167,7 +169,8 @@ impl Datapath {
 /// Loads a unit large enough for a table, and fills it.
 fn load_filled(settings: &Settings, table: &AnswerTable) -> Result<(Loaded, Synced), DatapathError> {
     let needed = Sizes::needed(lower::lower(table).filter_map(|(key, entry)| Some((key, entry.ok()?))));
-    let mut loaded = Loaded::load(needed.with_headroom(settings.capacity), settings.log_one_in)?;
+    let mut loaded =
+        Loaded::load(needed.with_headroom(settings.capacity), settings.message_max, settings.log_one_in)?;
     loaded.hot_table_mut().serve(&settings.served);
     let synced = fill(loaded.hot_table_mut(), table);
     Ok((loaded, synced))

@@ -1,0 +1,48 @@
+//! A frame in plain memory: what tests, benchmarks and fuzzers run the fast path on.
+
+use alloc::vec::Vec;
+
+use crate::{Packet, Word};
+
+/// A frame that grows like one in a driver: in front, and with whatever lay there before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// From the Ethernet header on.
+    pub octets: Vec<u8>,
+    /// Octets the driver left in front.
+    pub headroom: usize,
+}
+
+impl Frame {
+    /// A frame with room for any reply.
+    pub fn new(octets: Vec<u8>) -> Self {
+        Self { octets, headroom: 2048 }
+    }
+}
+
+impl Packet for Frame {
+    fn frame_len(&self) -> usize {
+        self.octets.len()
+    }
+
+    fn load<T: Word>(&self, offset: usize) -> Option<T> {
+        // As in the kernel half, where a check for a single octet proves nothing.
+        self.octets.get(offset..offset + size_of::<T>().max(2)).and_then(T::read)
+    }
+
+    fn store<T: Word>(&mut self, offset: usize, value: T) -> Option<()> {
+        value.write(self.octets.get_mut(offset..offset + size_of::<T>().max(2))?)
+    }
+
+    fn resize(&mut self, growth: i32) -> Option<()> {
+        let amount = growth.unsigned_abs() as usize;
+        if growth >= 0 {
+            self.headroom = self.headroom.checked_sub(amount)?;
+            self.octets.splice(..0, core::iter::repeat_n(0xaa, amount));
+        } else {
+            self.headroom += amount;
+            self.octets.drain(..amount.min(self.octets.len()));
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,119 @@
+//! The three engines that must agree: userspace, the fast path on the host, and the loaded program.
+
+use std::net::SocketAddr;
+
+use fastpath::Scratch;
+use fastpath::host::Frame;
+use pulse53::datapath::{self, HotMemory, HotTable, LoadError, Loaded, Sizes};
+use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
+use pulse53_abi::draw;
+use pulse53_abi::limits::UDP_PAYLOAD_MAX;
+use pulse53_abi::verdict::Verdict;
+use pulse53_core::compile::Compiler;
+use pulse53_core::lower;
+use pulse53_core::model::Snapshot;
+use pulse53_core::table::{AnswerTable, Generation};
+
+use crate::frame::QueryFrame;
+use crate::zone;
+
+/// All engines over one table.
+pub struct Engines {
+    table: AnswerTable,
+    host: HotTable,
+    kernel: Loaded,
+    random: u64,
+    scratch: Scratch,
+}
+
+/// The served addresses of every test.
+pub const SERVED: [&str; 2] = ["192.0.2.53:53", "[2001:db8::53]:53"];
+
+impl Engines {
+    /// The engines over one zone, or none where the program cannot be loaded, which is then said.
+    pub fn new(apex: &str, master_file: &str, record_sets: &str) -> Option<Self> {
+        Self::of(&zone::snapshot(apex, master_file, record_sets))
+    }
+
+    /// The same over a snapshot, every health check being healthy.
+    pub fn of(snapshot: &Snapshot) -> Option<Self> {
+        let table = Compiler::new(snapshot, &|_| true, Generation(1)).table().clone();
+        let sizes = Sizes::needed(lower::lower(&table).filter_map(|(key, entry)| Some((key, entry.ok()?))))
+            .with_headroom(u32::MAX);
+        let kernel = match Loaded::load(sizes, UDP_PAYLOAD_MAX, 0) {
+            Ok(kernel) => kernel,
+            Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {
+                crate::skip(&error.to_string());
+                return None;
+            }
+            Err(error) => panic!("{:?}", anyhow::Error::from(error)),
+        };
+        let host = HotTable::new(HotMemory::owned(sizes), sizes, kernel.hot_table().seed());
+        let mut engines =
+            Self { table, host, kernel, random: 0x9e37_79b9_7f4a_7c15, scratch: Scratch::new() };
+        let served: Vec<SocketAddr> =
+            SERVED.iter().map(|address| address.parse().expect("an address")).collect();
+        for hot in [&mut engines.host, engines.kernel.hot_table_mut()] {
+            hot.serve(&served);
+            datapath::fill(hot, &engines.table);
+        }
+        Some(engines)
+    }
+
+    /// The loaded program.
+    pub fn kernel(&mut self) -> &mut Loaded {
+        &mut self.kernel
+    }
+
+    /// Sends a frame through all engines with the same draw, and asserts that the host build and the loaded program did the same, and
+    /// that a reply is the one userspace gives. Tells whether it was answered in the kernel.
+    pub fn agree(&mut self, query: &QueryFrame) -> bool {
+        let octets = query.octets();
+        let answered = self.both(&octets);
+        let Some(reply) = answered else { return false };
+        let mut message = Vec::new();
+        let received =
+            Received { packet: &query.message, source: query.client.ip(), transport: Transport::Udp };
+        // The fast path draws once, and only where it must; userspace always draws.
+        let draw = draw::next(self.random);
+        respond(&self.table, &ReplySettings::default(), &received, draw, &mut message)
+            .expect("userspace answers, too");
+        assert_eq!(hex(&reply), hex(&query.reply_octets(&message)), "{query:?}");
+        self.random = draw;
+        true
+    }
+
+    /// Sends octets through the host build and the loaded program, asserts that they did the same, and that a packet that was passed
+    /// is untouched. The reply, if there is one.
+    pub fn both(&mut self, octets: &[u8]) -> Option<Vec<u8>> {
+        let tables = self.host.memory().tables(self.host.seed(), UDP_PAYLOAD_MAX, self.random);
+        let mut frame = Frame::new(octets.to_vec());
+        let verdict = fastpath::run(&mut frame, &tables, &mut self.scratch);
+        self.kernel.seed_random(self.random).expect("the random state can be set");
+        let (action, out) = self.kernel.test_run(octets).expect("the program runs");
+        let expected = match verdict {
+            Verdict::Reply => 3,
+            Verdict::Pass(_) => 2,
+            Verdict::Drop(_) => 1,
+        };
+        assert_eq!(action, expected, "{verdict:?}: {}", hex(octets));
+        match verdict {
+            Verdict::Reply => {
+                assert_eq!(hex(&out), hex(&frame.octets));
+                Some(out)
+            }
+            _ => {
+                assert_eq!(hex(&out), hex(octets), "{verdict:?} left its traces");
+                assert_eq!(frame.octets, octets, "{verdict:?} left its traces");
+                None
+            }
+        }
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets
+        .chunks(16)
+        .map(|line| line.iter().map(|octet| format!("{octet:02x} ")).collect::<String>() + "\n")
+        .collect()
+}

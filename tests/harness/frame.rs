@@ -1,0 +1,174 @@
+//! Query frames as one reads them, and reply frames checked octet by octet.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// A query on its way to the responder.
+#[derive(Debug, Clone)]
+pub struct QueryFrame {
+    /// Where it comes from.
+    pub client: SocketAddr,
+    /// Where it goes.
+    pub server: SocketAddr,
+    /// VLAN tags, outermost first.
+    pub vlans: Vec<u16>,
+    /// The DNS message.
+    pub message: Vec<u8>,
+}
+
+const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+
+impl QueryFrame {
+    /// A frame without VLAN tags.
+    pub fn new(client: SocketAddr, server: SocketAddr, message: Vec<u8>) -> Self {
+        Self { client, server, vlans: Vec::new(), message }
+    }
+
+    /// The octets on the wire, checksums filled in.
+    pub fn octets(&self) -> Vec<u8> {
+        frame(SERVER_MAC, CLIENT_MAC, &self.vlans, self.client, self.server, 64, &self.message)
+    }
+
+    /// The octets of the reply that carries this message.
+    pub fn reply_octets(&self, message: &[u8]) -> Vec<u8> {
+        frame(CLIENT_MAC, SERVER_MAC, &self.vlans, self.server, self.client, 64, message)
+    }
+}
+
+fn frame(
+    destination: [u8; 6],
+    source: [u8; 6],
+    vlans: &[u16],
+    from: SocketAddr,
+    to: SocketAddr,
+    hop_limit: u8,
+    message: &[u8],
+) -> Vec<u8> {
+    let mut octets = [destination, source].concat();
+    for (index, vlan) in vlans.iter().enumerate() {
+        let tag: u16 = if index + 1 < vlans.len() { 0x88a8 } else { 0x8100 };
+        octets.extend(tag.to_be_bytes());
+        octets.extend(vlan.to_be_bytes());
+    }
+    let udp_len = (8 + message.len()) as u16;
+    let mut udp =
+        [from.port().to_be_bytes(), to.port().to_be_bytes(), udp_len.to_be_bytes(), [0, 0]].concat();
+    udp.extend_from_slice(message);
+    let (addresses, pseudo_header) = match (from.ip(), to.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            let addresses = [from.octets(), to.octets()].concat();
+            let pseudo = [addresses.clone(), vec![0, 17], udp_len.to_be_bytes().to_vec()].concat();
+            (addresses, pseudo)
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            let addresses = [from.octets(), to.octets()].concat();
+            let pseudo =
+                [addresses.clone(), u32::from(udp_len).to_be_bytes().to_vec(), vec![0, 0, 0, 17]].concat();
+            (addresses, pseudo)
+        }
+        _ => panic!("one address family a frame"),
+    };
+    let udp_checksum = match checksum(&[pseudo_header, udp.clone()].concat()) {
+        0 => 0xffff,
+        checksum => checksum,
+    };
+    udp[6..8].copy_from_slice(&udp_checksum.to_be_bytes());
+    if from.is_ipv4() {
+        octets.extend(0x0800u16.to_be_bytes());
+        let mut header = vec![0x45, 0];
+        header.extend((20 + udp_len).to_be_bytes());
+        header.extend([0, 0, 0, 0, hop_limit, 17, 0, 0]);
+        header.extend(addresses);
+        let sum = checksum(&header);
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+        octets.extend(header);
+    } else {
+        octets.extend(0x86ddu16.to_be_bytes());
+        octets.extend([0x60, 0, 0, 0]);
+        octets.extend(udp_len.to_be_bytes());
+        octets.extend([17, hop_limit]);
+        octets.extend(addresses);
+    }
+    octets.extend(udp);
+    octets
+}
+
+/// The Internet checksum (RFC 1071).
+fn checksum(octets: &[u8]) -> u16 {
+    let mut sum: u32 =
+        octets.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// A query message as a stub resolver writes it.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// QNAME as text of plain labels, in the case to be sent.
+    pub name: String,
+    /// QTYPE.
+    pub qtype: u16,
+    /// Message id.
+    pub id: u16,
+    /// Flags, RD and CD among them.
+    pub flags: u16,
+    /// EDNS, if any.
+    pub edns: Option<Opt>,
+}
+
+/// EDNS of a query.
+#[derive(Debug, Clone, Default)]
+pub struct Opt {
+    /// Advertised UDP size.
+    pub size: u16,
+    /// DO bit.
+    pub dnssec_ok: bool,
+    /// Options: code and data.
+    pub options: Vec<(u16, Vec<u8>)>,
+}
+
+impl Query {
+    /// A query with RD, without EDNS.
+    pub fn new(name: &str, qtype: u16) -> Self {
+        Self { name: name.to_owned(), qtype, id: 0x1234, flags: 0x0100, edns: None }
+    }
+
+    /// The same with EDNS.
+    pub fn with_edns(mut self, opt: Opt) -> Self {
+        self.edns = Some(opt);
+        self
+    }
+
+    /// The message in wire form.
+    pub fn octets(&self) -> Vec<u8> {
+        let additionals = u16::from(self.edns.is_some());
+        let mut message: Vec<u8> = [self.id, self.flags, 1, 0, 0, additionals]
+            .iter()
+            .flat_map(|field| field.to_be_bytes())
+            .collect();
+        for label in self.name.trim_end_matches('.').split('.').filter(|label| !label.is_empty()) {
+            message.push(label.len() as u8);
+            message.extend_from_slice(label.as_bytes());
+        }
+        message.push(0);
+        message.extend(self.qtype.to_be_bytes());
+        message.extend(1u16.to_be_bytes());
+        if let Some(opt) = &self.edns {
+            message.extend([0, 0, 41]);
+            message.extend(opt.size.to_be_bytes());
+            message.extend([0, 0, if opt.dnssec_ok { 0x80 } else { 0 }, 0]);
+            let options: Vec<u8> = opt
+                .options
+                .iter()
+                .flat_map(|(code, data)| {
+                    [&code.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), data].concat()
+                })
+                .collect();
+            message.extend((options.len() as u16).to_be_bytes());
+            message.extend(options);
+        }
+        message
+    }
+}

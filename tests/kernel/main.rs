@@ -1,0 +1,3 @@
+//! Packets through the really loaded program, through its host build and through userspace: the same octets (laws 1, 2).
+
+mod packet;
