@@ -211,7 +211,7 @@ fn errno(error: &(dyn std::error::Error + 'static)) -> Option<nix::errno::Errno>
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

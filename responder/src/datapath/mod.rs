@@ -76,50 +76,84 @@ pub struct Datapath {
     attached: Vec<Attached>,
     /// Questions left to userspace for want of room at the last full synchronization.
     refused: usize,
+    /// What units before this one counted.
+    counted_before: Vec<u64>,
 }
 
 impl Datapath {
     /// Loads the program, fills its tables and attaches it; or, where an earlier agent left one attached, takes its place.
     pub fn start(settings: Settings, table: &AnswerTable) -> Result<Self, DatapathError> {
         attach::prepare_pin_dir(&settings.pin_dir)?;
-        let (loaded, synced) = load_filled(&settings, table)?;
-        let mut datapath = Self { settings, loaded, attached: Vec::new(), refused: synced.refused };
-        datapath.attach_all()?;
+        let (mut loaded, synced) = load_filled(&settings, table)?;
+        let mut attached = Vec::new();
+        for interface in &settings.interfaces {
+            match attach::attach(loaded.program()?, interface, settings.mode, &settings.pin_dir) {
+                Ok(link) => attached.push(link),
+                Err(error) => {
+                    // All interfaces or none: a start that failed leaves nothing behind.
+                    attached.into_iter().try_for_each(Attached::detach)?;
+                    attach::remove_pins(&settings.pin_dir)?;
+                    return Err(error.into());
+                }
+            }
+        }
+        loaded.pin(&settings.pin_dir)?;
         tracing::info!(
             held = synced.held,
             not_hot = synced.not_hot,
             refused = synced.refused,
             "hot table filled"
         );
-        Ok(datapath)
-    }
-
-    /// Attaches the loaded unit to every interface, in place of whatever unit of ours is there.
-    fn attach_all(&mut self) -> Result<(), DatapathError> {
-        let program = self.loaded.program()?;
-        let mut attached = Vec::new();
-        for interface in &self.settings.interfaces {
-            attached.push(attach::attach(program, interface, self.settings.mode, &self.settings.pin_dir)?);
-        }
-        // Only now the links of the unit before may go: their successors stand.
-        self.attached = attached;
-        self.loaded.pin(&self.settings.pin_dir)?;
-        Ok(())
+        Ok(Self { settings, loaded, attached, refused: synced.refused, counted_before: Vec::new() })
     }
 
     /// Brings the whole table into the kernel, in a larger unit if this one has become too small.
-    pub fn sync_all(&mut self, table: &AnswerTable) -> Result<Synced, DatapathError> {
+    pub fn sync_all(&mut self, table: &AnswerTable) -> Synced {
         let needed = Sizes::needed(lower::lower(table).filter_map(|(key, entry)| Some((key, entry.ok()?))));
-        let synced = if needed.fit(self.loaded.hot_table().sizes(), self.settings.capacity) {
-            fill(self.loaded.hot_table_mut(), table)
-        } else {
-            let (loaded, synced) = load_filled(&self.settings, table)?;
-            self.loaded = loaded;
-            self.attach_all()?;
-            synced
-        };
+        if !needed.fit(self.loaded.hot_table().sizes(), self.settings.capacity) {
+            match load_filled(&self.settings, table) {
+                Ok((loaded, synced)) => {
+                    self.swap_in(loaded);
+                    self.refused = synced.refused;
+                    return synced;
+                }
+                Err(error) => tracing::error!(
+                    error = %attach::chain(&error),
+                    "no larger fast path could be loaded: what does not fit the present one is answered in userspace"
+                ),
+            }
+        }
+        let synced = fill(self.loaded.hot_table_mut(), table);
         self.refused = synced.refused;
-        Ok(synced)
+        synced
+    }
+
+    /// Puts another unit in the place of this one. An interface that refuses it gets none: its old tables would go stale.
+    fn swap_in(&mut self, mut loaded: Loaded) {
+        let counted = self.loaded.counters().unwrap_or_default();
+        self.counted_before.resize(counted.len(), 0);
+        for (before, (_, now)) in self.counted_before.iter_mut().zip(counted) {
+            *before += now;
+        }
+        for attached in std::mem::take(&mut self.attached) {
+            let interface = attached.interface.clone();
+            let replaced = loaded.program().map_err(DatapathError::from).and_then(|program| {
+                Ok(attach::attach(program, &interface, self.settings.mode, &self.settings.pin_dir)?)
+            });
+            match replaced {
+                Ok(link) => self.attached.push(link),
+                Err(error) => {
+                    tracing::error!(interface, error = %attach::chain(&error), "userspace alone answers here now");
+                    if let Err(error) = attached.detach() {
+                        tracing::error!(interface, error = %attach::chain(&error), "the old program is still attached");
+                    }
+                }
+            }
+        }
+        self.loaded = loaded;
+        if let Err(error) = self.loaded.pin(&self.settings.pin_dir) {
+            tracing::warn!(error = %attach::chain(&error), "program and maps are not pinned");
+        }
     }
 
     /// Brings changed groups into the kernel.
@@ -132,15 +166,13 @@ impl Datapath {
         apply(self.loaded.hot_table_mut(), entries, table.generation())
     }
 
-    /// Serves other addresses from now on.
-    pub fn serve(&mut self, served: Vec<SocketAddr>) {
-        self.loaded.hot_table_mut().serve(&served);
-        self.settings.served = served;
-    }
-
-    /// Counters of the fast path by label, summed over CPUs.
+    /// Counters of the fast path by label, summed over CPUs, since the agent started.
     pub fn counters(&self) -> Result<Vec<(&'static str, u64)>, DatapathError> {
-        Ok(self.loaded.counters()?)
+        let mut counters = self.loaded.counters()?;
+        for ((_, now), before) in counters.iter_mut().zip(&self.counted_before) {
+            *now += before;
+        }
+        Ok(counters)
     }
 
     /// Interfaces with the mode in use.
@@ -158,9 +190,7 @@ impl Datapath {
         if self.settings.stay {
             return Ok(());
         }
-        for attached in self.attached {
-            attached.detach()?;
-        }
+        self.attached.into_iter().try_for_each(Attached::detach)?;
         attach::remove_pins(&self.settings.pin_dir)?;
         Ok(())
     }

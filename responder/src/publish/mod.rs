@@ -1,0 +1,158 @@
+//! Where declarations and health meet: the one event loop that compiles, swaps the table, and brings the kernel in step.
+//!
+//! Nothing else writes the answer table or the hot table. A change of health evaluates the groups it touches and writes their entries;
+//! a change of declarations compiles anew. The order is always the same: compile, swap for userspace, then the kernel. The
+//! loop has a thread of its own, so that a long compilation delays neither probes nor answers.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pulse53_core::compile::{Compiler, Finding};
+use pulse53_core::health::HealthView;
+use pulse53_core::model::{CheckId, Revision, Snapshot};
+use pulse53_core::table::{AnswerTable, Generation};
+
+use crate::datapath::{Datapath, DatapathError, Settings, Synced};
+use crate::health::HealthUpdate;
+
+/// What the loop reacts to.
+#[derive(Debug)]
+pub enum Event {
+    /// Other declarations.
+    Declared(Arc<Snapshot>),
+    /// Changed statuses of health checks.
+    Health(HealthUpdate),
+}
+
+/// What a publication came to.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The table in force.
+    pub generation: Generation,
+    /// What it was compiled from.
+    pub revision: Revision,
+    /// Groups whose answers changed; none for a compilation of everything.
+    pub groups: Option<usize>,
+    /// What was written into the kernel, if there is a kernel half.
+    pub synced: Option<Synced>,
+    /// From the observation that changed health to the last write.
+    pub flip: Option<Duration>,
+}
+
+/// The compiler with all that it feeds.
+#[derive(Debug)]
+pub struct Publisher {
+    snapshot: Arc<Snapshot>,
+    view: HealthView,
+    compiler: Compiler,
+    shared: Shared,
+}
+
+/// What the rest of the agent sees. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The table in force.
+    pub table: Arc<ArcSwap<AnswerTable>>,
+    datapath: Arc<Mutex<Option<Datapath>>>,
+    findings: Arc<ArcSwap<Vec<Finding>>>,
+}
+
+impl Shared {
+    /// The kernel half, if there is one, held against changes while it is looked at.
+    pub fn datapath(&self) -> MutexGuard<'_, Option<Datapath>> {
+        self.datapath.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Groups that could not be compiled.
+    pub fn findings(&self) -> Arc<Vec<Finding>> {
+        self.findings.load_full()
+    }
+}
+
+impl Publisher {
+    /// Compiles the first table.
+    pub fn new(snapshot: Arc<Snapshot>, view: HealthView) -> Self {
+        let compiler = Compiler::new(&snapshot, &|check| view.is_healthy(check), Generation(1));
+        let shared = Shared {
+            table: Arc::new(ArcSwap::from_pointee(compiler.table().clone())),
+            datapath: Arc::default(),
+            findings: Arc::new(ArcSwap::from_pointee(compiler.findings().to_vec())),
+        };
+        Self { snapshot, view, compiler, shared }
+    }
+
+    /// What the rest of the agent sees.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Starts the kernel half with the present table.
+    pub fn attach(&self, settings: Settings) -> Result<(), DatapathError> {
+        *self.shared.datapath() = Some(Datapath::start(settings, self.compiler.table())?);
+        Ok(())
+    }
+
+    /// Compiles other declarations and publishes the result.
+    pub fn declare(&mut self, snapshot: Arc<Snapshot>) -> Published {
+        let generation = self.compiler.table().generation().next();
+        self.compiler = Compiler::new(&snapshot, &|check| self.view.is_healthy(check), generation);
+        self.snapshot = snapshot;
+        self.shared.findings.store(Arc::new(self.compiler.findings().to_vec()));
+        self.shared.table.store(Arc::new(self.compiler.table().clone()));
+        let synced = self.shared.datapath().as_mut().map(|datapath| datapath.sync_all(self.compiler.table()));
+        self.published(None, synced, None)
+    }
+
+    /// Follows changed statuses.
+    pub fn follow(&mut self, update: HealthUpdate) -> Published {
+        let changed: Vec<CheckId> = update.transitions.into_iter().map(|transition| transition.check).collect();
+        self.view = update.view;
+        let generation = self.compiler.table().generation().next();
+        let touched = self.compiler.flip(&changed, &|check| self.view.is_healthy(check), generation);
+        self.shared.table.store(Arc::new(self.compiler.table().clone()));
+        let questions = touched.iter().map(|&group| self.compiler.question(group));
+        let synced =
+            self.shared.datapath().as_mut().map(|datapath| datapath.sync_groups(self.compiler.table(), questions));
+        self.published(Some(touched.len()), synced, Some(update.observed_at.elapsed()))
+    }
+
+    fn published(&self, groups: Option<usize>, synced: Option<Synced>, flip: Option<Duration>) -> Published {
+        let published = Published {
+            generation: self.compiler.table().generation(),
+            revision: self.snapshot.revision,
+            groups,
+            synced,
+            flip,
+        };
+        tracing::debug!(?published, "published");
+        published
+    }
+
+    /// Runs the loop on a thread of its own until every sender is gone. `told` hears of every publication.
+    pub fn spawn(
+        mut self,
+        told: impl Fn(&Published) + Send + 'static,
+    ) -> std::io::Result<(Sender<Event>, JoinHandle<Self>)> {
+        let (events, incoming): (Sender<Event>, Receiver<Event>) = channel();
+        let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(move || {
+            for event in incoming {
+                let published = match event {
+                    Event::Declared(snapshot) => self.declare(snapshot),
+                    Event::Health(update) => self.follow(update),
+                };
+                told(&published);
+            }
+            self
+        })?;
+        Ok((events, thread))
+    }
+
+    /// Ends the kernel half as configured.
+    pub fn stop(self) -> Result<(), DatapathError> {
+        let datapath = self.shared.datapath().take();
+        datapath.map_or(Ok(()), Datapath::stop)
+    }
+}
