@@ -14,3 +14,6 @@ pub mod resolve;
 pub mod route53;
 pub mod table;
 pub mod zonefile;
+
+#[cfg(test)]
+mod test_cases;

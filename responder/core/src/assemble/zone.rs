@@ -155,7 +155,10 @@ impl ZoneBuilder {
             self.check_place(owner, *record_type, &sets, &mut problems);
             owner_types.extend(members.first().map(|member| (*record_type, member)));
             if groups.peek().is_none_or(|((next, _), _)| next != owner) {
-                check_cname(owner, &owner_types, &mut problems);
+                // At the apex the CNAME itself is the mistake.
+                if *owner != self.apex {
+                    check_cname(owner, &owner_types, &mut problems);
+                }
                 owner_types.clear();
             }
         }
@@ -229,7 +232,8 @@ impl ZoneBuilder {
     /// The zone, once nothing is wrong with it.
     pub(super) fn into_zone(self) -> Zone {
         let groups = self.groups.into_iter().map(|(key, members)| {
-            (key, Arc::new(RRsetGroup { members: members.into_iter().map(|member| member.set).collect() }))
+            let members = members.into_iter().map(|member| member.set).collect();
+            (key, Arc::new(RRsetGroup { members }))
         });
         Zone { id: self.id, apex: self.apex, groups: groups.collect() }
     }

@@ -80,7 +80,7 @@ mod tests {
         assert!(
             countries().all(|code| code.len() == 2 && code.bytes().all(|octet| octet.is_ascii_uppercase()))
         );
-        assert_eq!(continent_of("TR"), Some("AS"));
+        assert_eq!(continent_of("TR"), Some("EU"));
         assert_eq!(continent_of("EH"), None);
         assert_eq!(us_states().count(), 51);
     }

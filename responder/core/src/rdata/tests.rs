@@ -1,5 +1,7 @@
 //! Tests of RDATA text: known bytes, refusals, and round trips over arbitrary data.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -89,9 +91,9 @@ fn names_are_printed_with_octal_escapes() {
 }
 
 /// Every type with a layout.
-fn known_types() -> Vec<RecordType> {
+static KNOWN_TYPES: LazyLock<Vec<RecordType>> = LazyLock::new(|| {
     (0..=u16::MAX).map(RecordType::from_int).filter(|kind| layout::layout(*kind).is_some()).collect()
-}
+});
 
 fn read_master(kind: RecordType, text: &str) -> Option<Vec<u8>> {
     // No type's text needs what only whole files have, so the splitter for values serves here, too.
@@ -104,8 +106,7 @@ fn read_master(kind: RecordType, text: &str) -> Option<Vec<u8>> {
 proptest! {
     #[test]
     fn any_octets_survive_master_file_text(wire in prop::collection::vec(any::<u8>(), 0..40), pick in any::<prop::sample::Index>()) {
-        let kinds = known_types();
-        let kind = kinds[pick.index(kinds.len())];
+        let kind = KNOWN_TYPES[pick.index(KNOWN_TYPES.len())];
         let rdata = Rdata(wire.into());
         let text = to_master_file(kind, &rdata);
         if is_well_formed(kind, &rdata.0) {
@@ -134,8 +135,7 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,60}", words in "[0-9a-zA-Z=,:.\"\\\\ -]{0,60}", pick in any::<prop::sample::Index>()) {
-        let kinds = known_types();
-        let kind = kinds[pick.index(kinds.len())];
+        let kind = KNOWN_TYPES[pick.index(KNOWN_TYPES.len())];
         for text in [text, words] {
             if let Ok(rdata) = from_route53(kind, &text) {
                 prop_assert!(is_well_formed(kind, &rdata.0), "{} {:?} {:?}", kind, text, rdata);

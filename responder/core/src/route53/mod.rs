@@ -15,10 +15,15 @@ mod record_set;
 mod record_sets;
 mod tags;
 
-//pub use cidr_collections::read_cidr_collections;
-//pub use health_check::{AlarmIdentifier, CloudWatchAlarmConfiguration, HealthCheckConfig, declare_health_check};
-//pub use health_checks::{HealthChecks, read_health_checks};
+#[cfg(test)]
+mod tests;
+
+pub use cidr_collections::read_cidr_collections;
 pub(crate) use declare::label_of;
+pub use health_check::{
+    AlarmIdentifier, CloudWatchAlarmConfiguration, HealthCheckConfig, declare_health_check,
+};
+pub use health_checks::{HealthChecks, read_health_checks};
 pub use record_set::{
     AliasTarget, CidrRoutingConfig, Coordinates, DeclaredRecordSet, GeoLocation, GeoProximityLocation,
     ResourceRecord, ResourceRecordSet,
