@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Limits;
-use super::zone::{Member, ZoneBuilder};
+use super::view::View;
 use crate::model::{AliasTarget, Name, Problem, RecordData, RecordSet, RecordType, ZoneId};
 use crate::route53::label_of;
 
@@ -24,58 +24,46 @@ struct Node<'z> {
 }
 
 /// Checks every alias of all zones.
-pub(super) fn check(zones: &[ZoneBuilder], limits: &Limits, problems: &mut Vec<Problem>) {
-    let by_id: HashMap<&ZoneId, &ZoneBuilder> = zones.iter().map(|zone| (&zone.id, zone)).collect();
+pub(super) fn check(zones: &[View<'_>], limits: &Limits, problems: &mut Vec<Problem>) {
+    let by_id: HashMap<&ZoneId, &View<'_>> = zones.iter().map(|zone| (zone.id(), zone)).collect();
     let mut nodes: Vec<Node<'_>> = Vec::new();
     let mut index: HashMap<Key<'_>, usize> = HashMap::new();
+    // Every alias with the node of its own group and its target's key.
+    let mut edges: Vec<(usize, Key<'_>)> = Vec::new();
     for zone in zones {
-        for ((owner, record_type), members) in &zone.groups {
-            let mut first = None;
-            for (member, target) in members.iter().filter_map(|member| Some((member, alias(member)?))) {
-                first = first.or(Some(&member.set));
-                if member.written {
-                    problems.extend(missing_target(owner, *record_type, member, target, &by_id));
-                }
+        zone.visit(&mut |owner, record_type, set, written| {
+            let RecordData::Alias(target) = &set.data else { return };
+            if written {
+                problems.extend(missing_target(owner, record_type, set, target, &by_id));
             }
-            if let Some(alias) = first {
-                let key = (&zone.id, owner, *record_type);
-                index.insert(key, nodes.len());
-                nodes.push(Node { key, alias, targets: Vec::new(), sources: Vec::new(), hops: 1 });
-            }
-        }
+            let key = (zone.id(), owner, record_type);
+            let from = *index.entry(key).or_insert_with(|| {
+                nodes.push(Node { key, alias: set, targets: Vec::new(), sources: Vec::new(), hops: 1 });
+                nodes.len() - 1
+            });
+            edges.push((from, (&target.zone, &target.name, record_type)));
+        });
     }
-    for zone in zones {
-        for ((owner, record_type), members) in &zone.groups {
-            let Some(&from) = index.get(&(&zone.id, owner, *record_type)) else { continue };
-            for target in members.iter().filter_map(alias) {
-                if let Some(&to) = index.get(&(&target.zone, &target.name, *record_type)) {
-                    nodes[from].targets.push(to);
-                    nodes[to].sources.push(from);
-                }
-            }
+    for (from, target) in edges {
+        if let Some(&to) = index.get(&target) {
+            nodes[from].targets.push(to);
+            nodes[to].sources.push(from);
         }
     }
     let looping = count_hops(&mut nodes);
     report(&nodes, &looping, limits, problems);
 }
 
-fn alias(member: &Member) -> Option<&AliasTarget> {
-    match &member.set.data {
-        RecordData::Alias(target) => Some(target),
-        RecordData::Values { .. } => None,
-    }
-}
-
 /// the target exists, with that very owner and type.
 fn missing_target(
     owner: &Name,
     record_type: RecordType,
-    member: &Member,
+    set: &RecordSet,
     target: &AliasTarget,
-    zones: &HashMap<&ZoneId, &ZoneBuilder>,
+    zones: &HashMap<&ZoneId, &View<'_>>,
 ) -> Option<Problem> {
-    let label = label_of(owner, record_type, member.set.set_id.as_ref());
-    let problem = |rule, what| Some(Problem::of_rule(member.set.source.clone(), rule, what));
+    let label = label_of(owner, record_type, set.set_id.as_ref());
+    let problem = |rule, what| Some(Problem::of_rule(set.source.clone(), rule, what));
     let Some(zone) = zones.get(&target.zone) else {
         let what = format!(
             "{label}: AliasTarget.HostedZoneId {} is no zone served here; name one that is",
@@ -83,12 +71,13 @@ fn missing_target(
         );
         return problem("R-42", what);
     };
-    if zone.groups.contains_key(&(target.name.clone(), record_type)) {
+    if zone.has_group(&target.name, record_type) {
         return None;
     }
     let what = format!(
         "{label}: AliasTarget.DNSName {} has no {record_type} record set in zone {}; add one or change the target",
-        target.name, zone.apex
+        target.name,
+        zone.apex()
     );
     problem("R-44", what)
 }

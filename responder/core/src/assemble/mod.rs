@@ -15,6 +15,7 @@
 mod alias;
 mod group;
 mod snapshot;
+mod view;
 mod zone;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! All zones, checks and collections together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::view::View;
 use super::zone::ZoneBuilder;
 use super::{Limits, alias};
 use crate::model::check::CheckKind;
@@ -17,6 +18,7 @@ use crate::route53::label_of;
 pub struct SnapshotBuilder {
     limits: Limits,
     zones: Vec<ZoneBuilder>,
+    served: Vec<Arc<Zone>>,
     checks: Vec<Arc<HealthCheck>>,
     collections: Vec<Arc<CidrCollection>>,
     findings: Findings,
@@ -33,9 +35,9 @@ impl SnapshotBuilder {
         self.zones.push(zone);
     }
 
-    /// Adds a zone that is served already.
-    pub fn add_served_zone(&mut self, zone: &Zone) {
-        self.zones.push(ZoneBuilder::of_zone(zone));
+    /// Adds a zone that is served already and stays as it is: only what it refers to is looked at again.
+    pub fn add_served_zone(&mut self, zone: Arc<Zone>) {
+        self.served.push(zone);
     }
 
     /// Adds health checks.
@@ -55,22 +57,27 @@ impl SnapshotBuilder {
 
     /// The snapshot and warnings, or everything that is wrong (and the warnings).
     pub fn build(mut self, revision: Revision) -> Result<(Snapshot, Vec<Problem>), Findings> {
-        self.findings.append(check_zone_names(&self.zones));
         let checks = self.join_checks();
         let collections = self.join_collections();
         for zone in &mut self.zones {
             zone.check(&self.limits);
             self.findings.append(std::mem::take(&mut zone.findings));
-            check_members(zone, &checks, &collections, &mut self.findings);
         }
-        alias::check(&self.zones, &self.limits, &mut self.findings.errors);
+        let served = self.served.iter().map(|zone| View::Served(zone));
+        let views: Vec<View<'_>> = self.zones.iter().map(View::Built).chain(served).collect();
+        check_zone_names(&views, &mut self.findings.errors);
+        for view in &views {
+            check_references(view, &checks, &collections, &mut self.findings);
+        }
+        alias::check(&views, &self.limits, &mut self.findings.errors);
+        self.findings.warnings.sort_by(|a, b| place(a).cmp(&place(b)));
         if !self.findings.errors.is_empty() {
             // Readers of messages go through files from top to bottom.
             self.findings.errors.sort_by(|a, b| place(a).cmp(&place(b)));
             return Err(self.findings);
         }
-        let zones = self.zones.into_iter().map(ZoneBuilder::into_zone);
-        let zones = zones.map(|zone| (zone.id.clone(), Arc::new(zone))).collect();
+        let built = self.zones.into_iter().map(|zone| Arc::new(zone.into_zone()));
+        let zones = built.chain(self.served).map(|zone| (zone.id.clone(), zone)).collect();
         Ok((Snapshot { revision, zones, checks, collections }, self.findings.warnings))
     }
 
@@ -123,61 +130,68 @@ fn place(problem: &Problem) -> (bool, Option<(&str, u32, u32)>) {
 }
 
 /// No two zones of one name or id.
-fn check_zone_names(zones: &[ZoneBuilder]) -> Findings {
-    let mut findings = Findings::default();
-    let (mut ids, mut names): (HashMap<&ZoneId, &Name>, HashMap<&Name, ()>) = Default::default();
+fn check_zone_names(zones: &[View<'_>], errors: &mut Vec<Problem>) {
+    let mut ids: HashMap<&ZoneId, &Name> = HashMap::with_capacity(zones.len());
+    let mut names = HashSet::with_capacity(zones.len());
     for zone in zones {
-        if names.insert(&zone.apex, ()).is_some() {
-            let what = format!("zone {} is declared twice; keep one", zone.apex);
-            findings.errors.push(Problem::of_syntax(None, what));
-        } else if let Some(other) = ids.insert(&zone.id, &zone.apex) {
-            let what = format!("zones {other} and {} both have the id {}; change one", zone.apex, zone.id);
-            findings.errors.push(Problem::of_syntax(None, what));
-        }
+        let (id, apex) = (zone.id(), zone.apex());
+        let what = if apex.is_wildcard() {
+            format!("zone {apex} begins with a wildcard; name a zone without")
+        } else if !names.insert(apex) {
+            format!("zone {apex} is declared twice; keep one")
+        } else if let Some(other) = ids.insert(id, apex) {
+            format!("zones {other} and {apex} both have the id {id}; change one")
+        } else {
+            continue;
+        };
+        errors.push(Problem::of_syntax(None, what));
     }
-    findings
 }
 
 /// What record sets refer to: collections and health checks (R-54, H-18).
-fn check_members(
-    zone: &ZoneBuilder,
+fn check_references(
+    zone: &View<'_>,
     checks: &BTreeMap<CheckId, Arc<HealthCheck>>,
     collections: &BTreeMap<Arc<str>, Arc<CidrCollection>>,
     findings: &mut Findings,
 ) {
-    for ((owner, record_type), members) in &zone.groups {
-        for set in members.iter().map(|member| &member.set) {
-            let label = || label_of(owner, *record_type, set.set_id.as_ref());
-            if let RoutingPolicy::Cidr { collection, location } = &set.policy {
-                let what = match collections.get(collection.as_str()) {
-                    None => Some(format!("CollectionId {collection:?} is no CIDR collection; declare it")),
-                    Some(found) if location != "*" && !found.locations.contains_key(location) => {
-                        let known: Vec<&str> = found.locations.keys().map(String::as_str).collect();
-                        let known = known.join(", ");
-                        Some(format!("LocationName {location:?} is no location of the collection ({known})"))
-                    }
-                    Some(_) => None,
-                };
-                if let Some(what) = what {
-                    let what = format!("{}: CidrRoutingConfig.{what}", label());
-                    findings.errors.push(Problem::of_rule(set.source.clone(), "R-35", what));
-                }
-            }
-            let Some(id) = &set.check else { continue };
-            let Some(check) = checks.get(id) else {
-                let what = format!("{}: HealthCheckId {id} does not exist and counts as healthy", label());
-                findings.warnings.push(Problem::of_rule(set.source.clone(), "R-54", what));
-                continue;
-            };
-            if probes_name(check, owner) {
-                let what = format!(
-                    "{}: health check {id} probes this very name, so it depends on its own effect",
-                    label()
-                );
-                findings.warnings.push(Problem::of_rule(set.source.clone(), "H-18", what));
-            }
+    zone.visit(&mut |owner, record_type, set, _| {
+        let label = || label_of(owner, record_type, set.set_id.as_ref());
+        if let RoutingPolicy::Cidr { collection, location } = &set.policy
+            && let Some(what) = missing_location(collections, collection, location)
+        {
+            let what = format!("{}: CidrRoutingConfig.{what}", label());
+            findings.errors.push(Problem::of_rule(set.source.clone(), "R-35", what));
         }
+        let Some(id) = &set.check else { return };
+        let (rule, what) = match checks.get(id) {
+            None => ("R-54", format!("HealthCheckId {id} does not exist and counts as healthy")),
+            Some(check) if probes_name(check, owner) => {
+                ("H-18", format!("health check {id} probes this very name, so it depends on its own effect"))
+            }
+            Some(_) => return,
+        };
+        let what = format!("{}: {what}", label());
+        findings.warnings.push(Problem::of_rule(set.source.clone(), rule, what));
+    });
+}
+
+fn missing_location(
+    collections: &BTreeMap<Arc<str>, Arc<CidrCollection>>,
+    collection: &str,
+    location: &str,
+) -> Option<String> {
+    let Some(found) = collections.get(collection) else {
+        return Some(format!("CollectionId {collection:?} is no CIDR collection; declare it"));
+    };
+    if location == "*" || found.locations.contains_key(location) {
+        return None;
     }
+    let known: Vec<&str> = found.locations.keys().map(String::as_str).collect();
+    Some(format!(
+        "LocationName {location:?} is no location of the collection; its locations are {}",
+        known.join(", ")
+    ))
 }
 
 /// Whether an endpoint check resolves this name to find its endpoint.

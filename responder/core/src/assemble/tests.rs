@@ -66,7 +66,7 @@ fn deleted(case: &Case, mut snapshot: Snapshot) {
     }
     // Served again as it is, it is still accepted.
     let mut again = SnapshotBuilder::new(Limits::default());
-    again.add_served_zone(&snapshot.zones[&zone]);
+    again.add_served_zone(snapshot.zones[&zone].clone());
     again.add_checks(snapshot.checks.values().cloned());
     again.add_collections(snapshot.collections.values().cloned());
     again.build(Revision(2)).unwrap_or_else(|findings| panic!("{}: {findings}", case.name));
@@ -299,4 +299,32 @@ fn limits_hold() {
         .collect();
     let (errors, _) = messages(&format!("[{}]", members.join(",")));
     assert!(errors.len() == 1 && errors[0].ends_with("(R-9)"), "{errors:?}");
+}
+
+#[test]
+fn a_served_zone_is_changed_by_what_is_new_in_it() {
+    let build = |zone: ZoneBuilder| {
+        let mut builder = SnapshotBuilder::new(Limits::default());
+        builder.add_zone(zone);
+        builder.build(Revision(1))
+    };
+    let mut zone = from_master_file(&format!("{APEX}target A 192.0.2.1\n"));
+    let alias = |name: &str| {
+        let records = format!(
+            "[{{\"Name\": \"{name}.example.com\", \"Type\": \"A\", \"AliasTarget\": {{\"HostedZoneId\": \"Z1\", \
+             \"DNSName\": \"target.example.com\", \"EvaluateTargetHealth\": true}}}}]"
+        );
+        read_record_sets("r.json", &records)
+    };
+    zone.add_record_sets(alias("old"));
+    let (snapshot, _) = build(zone).unwrap();
+
+    let mut changed = ZoneBuilder::of_zone(snapshot.zones.values().next().unwrap());
+    let target = Name::from_route53("target.example.com").unwrap();
+    assert!(changed.remove(&target, RecordType::A, None).is_some());
+    assert!(changed.remove(&target, RecordType::A, None).is_none());
+    assert!(build(changed.clone()).is_ok(), "the old alias may lose its target");
+    changed.add_record_sets(alias("new"));
+    let errors = build(changed).unwrap_err().errors;
+    assert!(errors.len() == 1 && errors[0].what.starts_with("new.example.com."), "{errors:?}");
 }

@@ -162,12 +162,13 @@ impl ZoneBuilder {
                 owner_types.clear();
             }
         }
-        if counted > limits.record_sets_per_zone {
+        let grows = self.groups.values().flatten().any(|member| member.written && !member.from_master_file);
+        if grows && counted > limits.record_sets_per_zone {
             let what = format!(
                 "zone {}: {counted} record sets; at most {} are allowed, raise the limit or split the zone",
                 self.apex, limits.record_sets_per_zone
             );
-            problems.push(Problem::of_rule(None, "R-9", what));
+            problems.push(Problem::of_rule(None, "section 11", what));
         }
         self.findings.errors.append(&mut problems);
     }
@@ -192,6 +193,8 @@ impl ZoneBuilder {
             } else if record_type == RecordType::SOA && *owner != self.apex {
                 let what = format!("{}: SOA belongs to the apex {} alone; remove it", label(), self.apex);
                 report("R-13", what);
+            } else if record_type == RecordType::NS && owner.is_wildcard() {
+                report("R-11", format!("{}: NS cannot have a wildcard owner; name one", label()));
             } else if record_type == RecordType::DS && *owner == self.apex {
                 let what = format!("{}: DS belongs to the parent zone; remove it", label());
                 report("R-13", what);

@@ -164,7 +164,7 @@ impl<'a> Text<'a> {
         let first = self.next(field)?;
         let mut text = first.text().map(str::to_owned);
         if let Some(rest) = joined(self.rest()) {
-            text.as_mut().map(|text| text.push_str(&rest));
+            text.iter_mut().for_each(|text| text.push_str(&rest));
         } else {
             text = None;
         }

@@ -210,7 +210,7 @@ fn print_value(key: u16, value: &[u8], dialect: Dialect, out: &mut String) -> Op
     }
     out.push('=');
     let pairs = || {
-        let whole = !value.is_empty() && value.len() % 2 == 0;
+        let whole = !value.is_empty() && value.len().is_multiple_of(2);
         whole.then(|| value.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])))
     };
     let mut list = Vec::new();
@@ -252,12 +252,12 @@ fn print_value(key: u16, value: &[u8], dialect: Dialect, out: &mut String) -> Op
             return Some(());
         }
         PORT => list.push(u16::from_be_bytes(value.try_into().ok()?).to_string()),
-        IPV4HINT if !value.is_empty() && value.len() % 4 == 0 => {
+        IPV4HINT if !value.is_empty() && value.len().is_multiple_of(4) => {
             for octets in value.chunks_exact(4) {
                 list.push(Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).to_string());
             }
         }
-        IPV6HINT if !value.is_empty() && value.len() % 16 == 0 => {
+        IPV6HINT if !value.is_empty() && value.len().is_multiple_of(16) => {
             for octets in value.chunks_exact(16) {
                 list.push(Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).to_string());
             }

@@ -54,9 +54,12 @@ pub(super) const TYPES: [RecordType; 17] = [
 impl ResourceRecordSet {
     /// What messages call it: `www.example.com. A "blue"`.
     pub fn label(&self) -> String {
+        // A message is one line, whatever a client put into its name.
+        let line = |text: &str| text.replace(char::is_control, "?");
+        let (name, record_type) = (line(&self.name), line(&self.record_type));
         match &self.set_identifier {
-            Some(set_id) => format!("{} {} {set_id:?}", self.name, self.record_type),
-            None => format!("{} {}", self.name, self.record_type),
+            Some(set_id) => format!("{name} {record_type} {set_id:?}"),
+            None => format!("{name} {record_type}"),
         }
     }
 

@@ -307,6 +307,13 @@ impl Reader<'_> {
         if name.as_ref().is_some_and(|name| name.chars().count() > 255) {
             self.refuse("FullyQualifiedDomainName", "longer than 255 characters; shorten it");
         }
+        // It becomes a header: a line break or blank would write another one.
+        if name.as_ref().is_some_and(|name| name.bytes().any(|octet| !octet.is_ascii_graphic())) {
+            self.refuse(
+                "FullyQualifiedDomainName",
+                "holds a blank, control or non-ASCII character; remove it",
+            );
+        }
         let address = match address {
             None => None,
             Some(text) => match text.parse::<IpAddr>() {

@@ -23,7 +23,10 @@ pub fn read_health_checks(file: &str, text: &str) -> HealthChecks {
     let document = Document::new(file, text);
     let mut read = HealthChecks::default();
     match listing(&document, "HealthChecks") {
-        Ok((items, _)) => items.into_iter().for_each(|raw| read_one(&document, raw, &mut read)),
+        Ok((items, whole)) => {
+            read.findings.errors = tags::problems_of_listing(&document, whole.as_ref());
+            items.into_iter().for_each(|raw| read_one(&document, raw, &mut read));
+        }
         Err(problems) => read.findings.errors = problems,
     }
     read

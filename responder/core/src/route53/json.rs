@@ -3,6 +3,7 @@
 //! `serde_json` hands out raw values as slices of the text, so a value's address is its place. Objects are read field by
 //! field, which finds all wrong fields and not only the first, and notices fields given twice.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub(super) struct Note<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn new(file: &str, text: &'a str) -> Self {
+        // Some editors begin UTF-8 files with a mark, which is no JSON.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let breaks = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at + 1);
         Self { file: file.into(), text, lines: std::iter::once(0).chain(breaks).collect() }
     }
@@ -123,8 +126,9 @@ impl<'a> Object<'a> {
         match serde_json::from_str::<Fields<'a>>(whole) {
             Ok(Fields(fields)) => {
                 let object = Self { whole, path: path.to_owned(), fields };
-                for (at, (name, value)) in object.fields.iter().enumerate() {
-                    if object.fields[..at].iter().any(|(earlier, _)| earlier == name) {
+                let mut seen = HashSet::with_capacity(object.fields.len());
+                for (name, value) in &object.fields {
+                    if !seen.insert(name) {
                         let what = "given twice; keep one".to_owned();
                         notes.push(Note { at: value.get(), field: object.path_of(name), what });
                     }

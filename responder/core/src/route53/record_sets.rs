@@ -24,7 +24,10 @@ pub fn read_record_sets(file: &str, text: &str) -> RecordSets {
     let document = Document::new(file, text);
     let mut read = RecordSets::default();
     match listing(&document, "ResourceRecordSets") {
-        Ok((items, _)) => items.into_iter().for_each(|raw| read_one(&document, raw, &mut read)),
+        Ok((items, whole)) => {
+            read.findings.errors = tags::problems_of_listing(&document, whole.as_ref());
+            items.into_iter().for_each(|raw| read_one(&document, raw, &mut read));
+        }
         Err(problems) => read.findings.errors = problems,
     }
     read
@@ -40,8 +43,8 @@ fn read_one<'a>(document: &Document<'a>, raw: &'a RawValue, read: &mut RecordSet
     };
     let set = read_fields(&object, &mut notes);
     tags::read(&object, &[], &mut notes);
-    let label = set.label();
     for note in &notes {
+        let label = set.label();
         let what = format!("{label}: {}: {}", note.field, note.what);
         read.findings.errors.push(Problem::of_syntax(Some(document.source(note.at)), what));
     }
@@ -51,6 +54,7 @@ fn read_one<'a>(document: &Document<'a>, raw: &'a RawValue, read: &mut RecordSet
     match set.declare(Some(document.source(object.whole))) {
         Ok(declared) => read.sets.push(declared),
         Err(violations) => {
+            let label = set.label();
             for violation in violations {
                 let source = Some(document.source(object.locate(&violation.field)));
                 let what = format!("{label}: {}: {}", violation.field, violation.what);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::json::{Note, Object};
+use super::json::{Document, Note, Object};
+use crate::model::Problem;
 use crate::nearest::nearest;
 
 /// What our own tags begin with.
@@ -89,6 +90,19 @@ pub(super) fn read<'a>(
         }
     }
     tags
+}
+
+/// What is wrong with the tags of a listing as a whole; none of ours belong there.
+pub(super) fn problems_of_listing<'a>(document: &Document<'a>, listing: Option<&Object<'a>>) -> Vec<Problem> {
+    let mut notes = Vec::new();
+    if let Some(listing) = listing {
+        read(listing, &[], &mut notes);
+    }
+    let problem = |note: Note<'a>| {
+        let source = Some(document.source(note.at));
+        Problem::of_syntax(source, format!("{}: {}", note.field, note.what))
+    };
+    notes.into_iter().map(problem).collect()
 }
 
 #[cfg(test)]
