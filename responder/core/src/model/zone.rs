@@ -69,7 +69,6 @@ impl Zone {
     pub fn remove(&mut self, owner: &Name, record_type: RecordType, set_id: Option<&SetId>) -> bool {
         let key = (owner.clone(), record_type);
         let Some(group) = self.groups.get_mut(&key) else { return false };
-        let group = Arc::make_mut(group);
         let Some(at) = group.members.iter().position(|member| member.set_id.as_ref() == set_id) else {
             return false;
         };

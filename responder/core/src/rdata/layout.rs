@@ -59,6 +59,14 @@ pub(super) enum Kind {
     Node,
 }
 
+impl Kind {
+    /// Whether quotation marks may enclose the text.
+    pub(super) fn may_be_quoted(self) -> bool {
+        // Service parameters say better themselves where their quotation marks belong.
+        matches!(self, Self::Text | Self::Texts | Self::TextPair | Self::Tail | Self::Parameters)
+    }
+}
+
 /// A field's name, for messages, and what it holds.
 pub(super) type Field = (&'static str, Kind);
 

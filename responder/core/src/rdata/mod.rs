@@ -86,6 +86,9 @@ pub enum RdataFault {
     /// A Route 53 character string without quotation marks.
     #[error("{0:?} is not quoted; enclose it in quotation marks")]
     NotQuoted(String),
+    /// Quotation marks around what is no character string.
+    #[error("the field {0:?} is quoted; remove the quotation marks")]
+    Quoted(&'static str),
     /// A quotation mark without its partner.
     #[error("a quoted string does not end; close it with a quotation mark")]
     OpenQuote,

@@ -29,6 +29,13 @@ pub(crate) fn push_name(
         if dialect == Dialect::Route53 && raw.get(at) == Some(&b' ') {
             return Err(failed(NameError::BadCharacter(' ')));
         }
+        // In strings a quotation mark may follow a backslash, in names only digits may.
+        if dialect == Dialect::Route53
+            && raw.get(at) == Some(&b'\\')
+            && !raw.get(at + 1).is_some_and(u8::is_ascii_digit)
+        {
+            return Err(failed(NameError::BadEscape));
+        }
         let next = next_octet(raw, &mut at, dialect).map_err(|fault| match (fault, dialect) {
             (RdataFault::Escape(..), Dialect::Route53) => failed(NameError::BadEscape),
             (RdataFault::MustEscape(octet), _) => failed(NameError::BadCharacter(char::from(octet))),

@@ -194,6 +194,12 @@ impl<'a> Text<'a> {
     }
 
     fn read_field(&mut self, (field, kind): Field, out: &mut Vec<u8>) -> Result<(), RdataError> {
+        if let Some(token) = self.tokens.first()
+            && token.quoted
+            && !kind.may_be_quoted()
+        {
+            return Err(token.error(RdataFault::Quoted(field)));
+        }
         match kind {
             Kind::Ipv4 => {
                 let token = self.next(field)?;

@@ -70,6 +70,9 @@ fn bad_values_say_what_is_wrong() {
     assert!(matches!(fault("HTTPS", "1 . mandatory=port"), RdataFault::Parameter(..)));
     assert!(matches!(fault("TYPE65280", "x"), RdataFault::NoTextForm(_)));
     assert!(matches!(fault("TXT", "\\# 0"), RdataFault::NotQuoted(_)));
+    assert!(matches!(fault("A", "\"192.0.2.1\""), RdataFault::Quoted("address")));
+    assert!(matches!(fault("CNAME", "a\\\\b"), RdataFault::Name { .. }));
+    assert!(matches!(fault("CNAME", "a b"), RdataFault::Extra(_)));
     let error = from_route53(RecordType::MX, "10 a..b").unwrap_err();
     assert_eq!((error.line, error.column), (1, 4));
 }

@@ -56,9 +56,9 @@ pub struct ZoneFile {
 /// as far as text can tell, and returns the contents or why they cannot be had.
 pub fn read(
     file: &str,
-    text: &[u8],
+    text: impl AsRef<[u8]>,
     apex: &Name,
     include: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
 ) -> ZoneFile {
-    reader::read(file, text, apex, include)
+    reader::read(file, text.as_ref(), apex, include)
 }
