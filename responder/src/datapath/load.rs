@@ -12,6 +12,7 @@ use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY};
 use pulse53_abi::{ABI_VERSION, settings::Settings};
 
 use super::hot_table::{HotTable, Sizes};
+use super::log::KernelLog;
 use super::memory::{HotMemory, Region, SharedLayout};
 
 /// The object as built by `cargo xtask build`; empty if that has not run.
@@ -48,6 +49,9 @@ pub enum LoadError {
     /// A map could not be mapped.
     #[error("mapping {0} into memory")]
     Mapping(&'static str, #[source] io::Error),
+    /// The debug lines could not be followed.
+    #[error("following the debug lines of the fast path")]
+    Log(#[source] io::Error),
     /// No random seed.
     #[error("asking the kernel for a random seed")]
     Seed(#[source] io::Error),
@@ -67,6 +71,8 @@ const PROGRAM: &str = "pulse53";
 pub struct Loaded {
     ebpf: Ebpf,
     hot: HotTable,
+    /// Reads debug lines while the unit is loaded.
+    _log: Option<KernelLog>,
 }
 
 impl Loaded {
@@ -86,7 +92,7 @@ impl Loaded {
             message_max: message_max.into(),
         };
         let words = settings.words();
-        let log_level = u8::from(log_one_in != 0) * aya_log_level_debug();
+        let log_level = if log_one_in == 0 { 0 } else { AYA_LOG_DEBUG };
         let mut loader = EbpfLoader::new();
         loader
             .verifier_log_level(VerifierLogLevel::STATS)
@@ -114,7 +120,9 @@ impl Loaded {
             large: map(&ebpf, MAPPED[5], counts[5])?,
             served: map(&ebpf, MAPPED[6], counts[6])?,
         };
-        let mut loaded = Self { ebpf, hot: HotTable::new(memory, sizes, seed) };
+        let log =
+            (log_one_in != 0).then(|| KernelLog::follow(&mut ebpf)).transpose().map_err(LoadError::Log)?;
+        let mut loaded = Self { ebpf, hot: HotTable::new(memory, sizes, seed), _log: log };
         loaded.check_abi()?;
         Ok(loaded)
     }
@@ -207,10 +215,8 @@ impl Loaded {
     }
 }
 
-/// The log level "debug" of aya-log.
-fn aya_log_level_debug() -> u8 {
-    4
-}
+/// The level of debug lines as aya-log numbers them; at 0 the verifier removes the code that writes them.
+const AYA_LOG_DEBUG: u8 = 4;
 
 fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, LoadError> {
     let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing("program pulse53"))?;

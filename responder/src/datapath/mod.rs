@@ -7,6 +7,7 @@
 mod attach;
 mod hot_table;
 mod load;
+mod log;
 mod memory;
 
 use std::net::SocketAddr;
