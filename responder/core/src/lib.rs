@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod body;
 pub mod compile;
+pub mod health;
 pub mod lower;
 pub mod model;
 pub mod nearest;

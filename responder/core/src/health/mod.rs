@@ -1,0 +1,37 @@
+//! From what checkers observe to the status that answers follow (health-check specification, sections 4 to 7).
+//!
+//! ```text
+//!  Observation ──► VerdictMachine ──► quorum ─┐ raw              final
+//!  Evaluation  ──► AlarmMachine ──────────────┤ status ─► Disabled, Inverted, Override ─► Transition ─► HealthView
+//!  routing control, children's final status ──┘
+//! ```
+//!
+//! The rules of each arrow are pure functions in a file of their own; [`HealthState`] keeps what they need to
+//! remember and applies them in order. Time is an argument ([`Moment`]); no function here sends a probe or a query.
+
+mod alarm;
+mod assignment;
+mod limits;
+mod moment;
+mod observation;
+mod quorum;
+mod report;
+mod state;
+mod status;
+mod stored;
+mod track;
+mod verdict;
+mod view;
+
+pub use alarm::{AlarmMachine, AlarmState, Evaluation, evaluate};
+pub use assignment::{Checker, CheckerName, assigned};
+pub use limits::{TimeLimits, freshness_window};
+pub use moment::Moment;
+pub use observation::{Latency, Observation, Outcome, OutcomeKind, alert_name};
+pub use quorum::{Share, needed, quorum};
+pub use report::{CheckReport, CheckSummary, CheckerReport, NodeReport, ProbeRecord, RecentProbe};
+pub use state::{HealthState, PeerReport, Transition, TransitionReason, UnknownCheck};
+pub use status::{HealthStatus, Override, final_status};
+pub use stored::{RoutingControl, StoredAlarm, StoredCheck, StoredHealth, fingerprint};
+pub use verdict::{Verdict, VerdictMachine};
+pub use view::HealthView;
