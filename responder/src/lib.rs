@@ -5,5 +5,6 @@
 pub mod api;
 pub mod config;
 pub mod datapath;
+pub mod health;
 pub mod metrics;
 pub mod serve;
