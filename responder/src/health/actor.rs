@@ -179,7 +179,7 @@ impl Actor {
                     let transitions = self.state.set_routing_control(now, &arn, control);
                     self.publish(transitions, at);
                 }
-                drop(reply.send(known.is_some()));
+                let _ = reply.send(known.is_some());
             }
             Command::Stop(_) => {}
         }
