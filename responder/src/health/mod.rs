@@ -16,7 +16,7 @@ mod alarm;
 mod handle;
 mod journal;
 mod metrics;
-pub mod probe;
+mod probe;
 mod scheduler;
 
 #[cfg(test)]

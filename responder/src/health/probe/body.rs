@@ -7,7 +7,7 @@ use httparse::{Header, Status};
 use pulse53_core::health::Outcome;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::http::{Head, Response, last_value};
+use super::http::{Head, Response, field_value};
 
 /// Bytes of the decoded body that are searched.
 const SEARCHED_MAX: usize = 5120;
@@ -25,26 +25,25 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// None if the headers contradict themselves.
-    pub(super) fn of(code: u16, fields: &[Header<'_>]) -> Option<Self> {
+    /// A length that contradicts itself is none: H-10 asks for fields that are well-formed, not for more.
+    pub(super) fn of(code: u16, fields: &[Header<'_>]) -> Self {
         if matches!(code, 100..200 | 204 | 304) {
-            return Some(Self::Empty);
+            return Self::Empty;
         }
-        let transfer = last_value(fields, "transfer-encoding");
+        let transfer = field_value(fields, "transfer-encoding");
         if !transfer.is_empty() {
             let last = transfer.rsplit(',').next().unwrap_or_default().trim();
-            return Some(if last == "chunked" { Self::Chunked } else { Self::UntilClose });
+            return if last == "chunked" { Self::Chunked } else { Self::UntilClose };
         }
-        let lengths = last_value(fields, "content-length");
-        if lengths.is_empty() {
-            return Some(Self::UntilClose);
-        }
+        let lengths = field_value(fields, "content-length");
         let mut lengths = lengths.split(',').map(|length| {
             let length = length.trim();
             length.bytes().all(|byte| byte.is_ascii_digit()).then(|| length.parse::<u64>().ok()).flatten()
         });
-        let first = lengths.next()??;
-        lengths.all(|length| length == Some(first)).then_some(Self::Length(first))
+        match lengths.next().flatten() {
+            Some(first) if lengths.all(|length| length == Some(first)) => Self::Length(first),
+            _ => Self::UntilClose,
+        }
     }
 }
 

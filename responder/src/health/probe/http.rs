@@ -96,9 +96,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Response<'a, S> {
 
     /// Reads one head; it stays in the buffer, its length is returned with it.
     async fn head(&mut self) -> Result<(Head, usize), Outcome> {
+        let mut parsed_to = 0;
         loop {
-            if let Some(parsed) = parse_head(&self.buffer)? {
-                return Ok(parsed);
+            // Only the end of a line can decide anything: an endpoint that sends byte by byte must not cost a parse each.
+            let decisive = parsed_to == 0 || self.buffer[parsed_to..].contains(&b'\n');
+            if decisive || self.buffer.len() > HEADERS_MAX {
+                if let Some(parsed) = parse_head(&self.buffer)? {
+                    return Ok(parsed);
+                }
+                parsed_to = self.buffer.len();
             }
             if self.fill().await? == 0 {
                 return Err(Outcome::ConnectionClosed);
@@ -142,8 +148,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Outcome> {
                 let head = Head {
                     code,
                     reason: response.reason.unwrap_or_default().chars().take(100).collect(),
-                    framing: body::Framing::of(code, response.headers).ok_or(Outcome::MalformedHeaders)?,
-                    coding: last_value(response.headers, "content-encoding"),
+                    framing: body::Framing::of(code, response.headers),
+                    coding: field_value(response.headers, "content-encoding"),
                 };
                 return Ok(Some((head, length)));
             }
@@ -163,7 +169,7 @@ fn fields_start(bytes: &[u8]) -> usize {
 }
 
 /// All values of a field, joined as RFC 7230 section 3.2.2 says, in lower case.
-pub(super) fn last_value(fields: &[Header<'_>], name: &str) -> String {
+pub(super) fn field_value(fields: &[Header<'_>], name: &str) -> String {
     let values: Vec<_> = fields
         .iter()
         .filter(|field| field.name.eq_ignore_ascii_case(name))

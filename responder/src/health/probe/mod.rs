@@ -34,7 +34,7 @@ pub(super) use tls::{TlsClient, dns_name};
 /// This node could not probe; the endpoint is not to blame.
 #[derive(Debug, thiserror::Error)]
 #[error("opening a connection on this node")]
-pub struct NotProbed(#[source] pub io::Error);
+pub(super) struct NotProbed(#[source] io::Error);
 
 /// Why a probe ended before its last phase.
 #[derive(Debug)]
