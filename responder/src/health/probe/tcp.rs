@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
+use nix::errno::Errno;
 use pulse53_core::health::Outcome;
 use rustls::Error as TlsError;
 use tokio::net::{TcpSocket, TcpStream};
@@ -29,15 +30,9 @@ pub(in crate::health) async fn connect(peer: SocketAddr, deadline: Instant) -> R
 
 /// An error while connecting: the endpoint's, or this node's for want of descriptors, ports or memory.
 fn abort_of(error: io::Error) -> Abort {
-    match error.raw_os_error() {
-        Some(
-            libc::EMFILE
-            | libc::ENFILE
-            | libc::ENOBUFS
-            | libc::ENOMEM
-            | libc::EADDRNOTAVAIL
-            | libc::EADDRINUSE,
-        ) => Abort::NotProbed(error),
+    use Errno::{EADDRINUSE, EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(EMFILE | ENFILE | ENOBUFS | ENOMEM | EADDRNOTAVAIL | EADDRINUSE) => Abort::NotProbed(error),
         _ => Abort::Failed(match error.kind() {
             ErrorKind::ConnectionRefused => Outcome::ConnectionRefused,
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Outcome::ConnectionReset,
