@@ -7,4 +7,5 @@ pub mod config;
 pub mod datapath;
 pub mod health;
 pub mod metrics;
+pub mod publish;
 pub mod serve;

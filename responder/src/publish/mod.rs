@@ -108,14 +108,18 @@ impl Publisher {
 
     /// Follows changed statuses.
     pub fn follow(&mut self, update: HealthUpdate) -> Published {
-        let changed: Vec<CheckId> = update.transitions.into_iter().map(|transition| transition.check).collect();
+        let changed: Vec<CheckId> =
+            update.transitions.into_iter().map(|transition| transition.check).collect();
         self.view = update.view;
         let generation = self.compiler.table().generation().next();
         let touched = self.compiler.flip(&changed, &|check| self.view.is_healthy(check), generation);
         self.shared.table.store(Arc::new(self.compiler.table().clone()));
         let questions = touched.iter().map(|&group| self.compiler.question(group));
-        let synced =
-            self.shared.datapath().as_mut().map(|datapath| datapath.sync_groups(self.compiler.table(), questions));
+        let synced = self
+            .shared
+            .datapath()
+            .as_mut()
+            .map(|datapath| datapath.sync_groups(self.compiler.table(), questions));
         self.published(Some(touched.len()), synced, Some(update.observed_at.elapsed()))
     }
 
