@@ -2,9 +2,12 @@
 //!
 //! `api`, `health`, `serve` and `datapath` never name each other; they meet in `publish`, as values.
 
+pub mod agent;
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod datapath;
+pub mod declared;
 pub mod health;
 pub mod metrics;
 pub mod publish;

@@ -86,8 +86,8 @@ pub struct Xdp {
     pub max_stale: Option<Duration>,
     /// The most answers the kernel holds.
     pub capacity: u32,
-    /// What the program writes to the agent's log.
-    pub log: KernelLog,
+    /// `log`: one in this many passed packets writes a line to the agent's log; 0, written `"off"`, for none.
+    pub log_one_in: u32,
 }
 
 /// `[xdp] mode`
@@ -108,17 +108,6 @@ pub enum OnStop {
     Detach,
     /// The kernel keeps answering from its last table (D-25).
     Stay,
-}
-
-/// `[xdp] log`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KernelLog {
-    /// Nothing; the lines are not even compiled into the loaded program.
-    Off,
-    /// Packets that should not exist.
-    Error,
-    /// Every packet.
-    Debug,
 }
 
 /// `[api]`: control and the Route 53 API.

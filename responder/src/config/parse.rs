@@ -10,8 +10,8 @@ use toml::de::DeTable;
 use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
-    Api, Checker, Config, Credential, DeclaredFile, Dns, Geo, KernelLog, Log, LogFormat, Metrics, OnStop,
-    Problems, Xdp, XdpMode, ZoneFile,
+    Api, Checker, Config, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop, Problems, Xdp,
+    XdpMode, ZoneFile,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -83,7 +83,6 @@ impl Reader<'_> {
     fn xdp(&self, section: Section<'_>) -> Xdp {
         let modes = [("auto", XdpMode::Auto), ("native", XdpMode::Native), ("generic", XdpMode::Generic)];
         let ends = [("detach", OnStop::Detach), ("stay", OnStop::Stay)];
-        let logs = [("off", KernelLog::Off), ("error", KernelLog::Error), ("debug", KernelLog::Debug)];
         let xdp = Xdp {
             interfaces: section.or("interfaces", Vec::new(), |raw| value::list(raw, interface)),
             mode: section.or("mode", XdpMode::Auto, |raw| value::word(raw, &modes)),
@@ -93,7 +92,7 @@ impl Reader<'_> {
                 .get("max_stale", |raw| value::duration(raw, SECOND..=Duration::from_secs(366 * 24 * 3600)))
                 .map(|(age, _)| age),
             capacity: section.or("capacity", 65_536, |raw| Ok(value::integer(raw, 1..=16_777_216)? as u32)),
-            log: section.or("log", KernelLog::Off, |raw| value::word(raw, &logs)),
+            log_one_in: section.or("log", 0, one_in),
         };
         section.finish();
         xdp
@@ -230,6 +229,12 @@ impl Reader<'_> {
 
 fn count(raw: Raw<'_>, bounds: std::ops::RangeInclusive<u64>) -> Read<usize> {
     Ok(value::integer(raw, bounds)? as usize)
+}
+
+/// `"off"`, or one in how many.
+fn one_in(raw: Raw<'_>) -> Read<u32> {
+    let off = matches!(value::text(raw).as_deref(), Ok("off"));
+    if off { Ok(0) } else { value::integer(raw, 1..=u32::MAX.into()).map(|number| number as u32) }
 }
 
 fn interface(raw: Raw<'_>) -> Read<String> {

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pulse53_core::model::Source;
+use pulse53_core::nearest::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -217,15 +218,9 @@ impl<'a> Section<'a> {
                 continue;
             }
             let place = if self.path.is_empty() { String::new() } else { format!(" in [{}]", self.path) };
-            let near = asked
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, found), known))
-                .filter(|(distance, known)| *distance <= known.len().max(found.len()) / 2)
-                .min();
-            let advice = match near {
-                Some((_, known)) => format!("did you mean {known:?}?"),
-                None => format!("the keys here are {}", asked.join(", ")),
-            };
+            let near = nearest(found, asked.iter().copied()).unwrap_or_default();
+            let known = asked.join(", ");
+            let advice = format!("did you mean {near:?}? the keys here are {known}");
             self.reading.refuse(&name.span(), format!("unknown key {found:?}{place}: {advice}"));
         }
     }

@@ -39,6 +39,7 @@ tcp_idle_timeout = "15s"
 interfaces = ["eth0"]
 mode = "native"
 max_stale = "1h"
+log = 1000
 
 [api]
 listen = "192.0.2.53:5380"
@@ -76,11 +77,12 @@ level = "info,pulse53::serve=debug"
     .unwrap();
     assert_eq!(config.dns.tcp_idle_timeout, Duration::from_secs(15));
     assert_eq!(config.xdp.mode, XdpMode::Native);
+    assert_eq!(config.xdp.log_one_in, 1000);
     let zone = &config.zones[0];
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 29);
+    assert_eq!(zone.source.line, 30);
     assert_eq!(config.api.credentials[0].secret_access_key_file, Path::new("etc/secret"));
     assert_eq!(config.geo.database.unwrap().path, Path::new("etc/city.mmdb"));
 }
@@ -88,13 +90,13 @@ level = "info,pulse53::serve=debug"
 #[test]
 fn every_problem_is_told_with_its_place() {
     check(
-        "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nfoo = 1\n",
+        "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nmodes = 1\n",
         &[
-            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"?",
+            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, xdp, api, metrics, checker, geo, zone, health_checks, cidr_collections, log",
             "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
             "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
             "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
-            "etc/pulse53.toml:7:1: unknown key \"foo\" in [xdp]: the keys here are interfaces, mode, pin_dir, on_stop, max_stale, capacity, log",
+            "etc/pulse53.toml:7:1: unknown key \"modes\" in [xdp]: did you mean \"mode\"? the keys here are interfaces, mode, pin_dir, on_stop, max_stale, capacity, log",
         ],
     );
 }

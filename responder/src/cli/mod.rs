@@ -1,0 +1,191 @@
+//! The commands. But for `serve` and `check` they speak to a running node through its API, never to its internals.
+
+mod check;
+mod client;
+mod paint;
+mod serve;
+mod show;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::api::control::CheckSetting;
+use client::Client;
+
+/// Where the configuration lies unless told otherwise, as the Debian package installs it.
+const CONFIG_DEFAULT: &str = "/etc/pulse53/pulse53.toml";
+
+/// Health-aware authoritative DNS, answered at the speed of the network card.
+#[derive(Debug, Parser)]
+#[command(name = "pulse53", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Example:\n  pulse53 check --config pulse53.toml && pulse53 serve --config pulse53.toml"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer DNS queries in the foreground; SIGHUP reloads files, SIGTERM drains and stops
+    #[command(
+        after_help = "Example:\n  pulse53 serve --config /etc/pulse53/pulse53.toml --listen 192.0.2.53:53"
+    )]
+    Serve(serve::ServeArgs),
+    /// Read configuration, zones, record sets and health checks, and print every error
+    #[command(after_help = "Example:\n  pulse53 check --config /etc/pulse53/pulse53.toml\n\n\
+                            Exit status: 0 fine, 1 errors found, 2 wrong usage.")]
+    Check(ConfigArgs),
+    /// Show node, interfaces, kernel share, zones and health checks
+    #[command(after_help = "Example:\n  pulse53 status --json | jq .generation")]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Show health checks, or set one by hand
+    #[command(subcommand, after_help = "Example:\n  pulse53 health list")]
+    Health(HealthCommand),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "PULSE53_CONFIG", default_value = CONFIG_DEFAULT)]
+    config: PathBuf,
+}
+
+/// Which node to speak to.
+#[derive(Debug, Args)]
+struct NodeArgs {
+    /// Take the address from this configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "api")]
+    config: Option<PathBuf>,
+    /// The node's API [default: 127.0.0.1:5380]
+    #[arg(long, value_name = "ADDRESS", env = "PULSE53_API")]
+    api: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum HealthCommand {
+    /// List every check with its status
+    #[command(after_help = "Example:\n  pulse53 health list")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Show one check with what each checker sees
+    #[command(after_help = "Example:\n  pulse53 health show web-fra1")]
+    Show {
+        /// The check's id
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Set a check by hand until it is set back to auto
+    #[command(after_help = "Example, to drain an endpoint before work on it:\n  \
+                            pulse53 health set web-fra1 unhealthy\n  pulse53 health set web-fra1 auto")]
+    Set {
+        /// The check's id
+        id: String,
+        /// What it counts as from now on; auto: what probes say
+        status: SettingArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SettingArg {
+    Healthy,
+    Unhealthy,
+    Auto,
+}
+
+impl From<SettingArg> for CheckSetting {
+    fn from(setting: SettingArg) -> Self {
+        match setting {
+            SettingArg::Healthy => Self::Healthy,
+            SettingArg::Unhealthy => Self::Unhealthy,
+            SettingArg::Auto => Self::Auto,
+        }
+    }
+}
+
+/// Why a command failed: what is told, on one or more lines.
+#[derive(Debug)]
+struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Runs the command that the arguments ask for. Exit codes: 0 fine, 1 failed, 2 wrong usage (by clap).
+pub fn run(cli: Cli) -> ExitCode {
+    let result = match cli.command {
+        Command::Serve(args) => serve::serve(args),
+        Command::Check(args) => return check::check(&args.config),
+        Command::Status { json, node } => Client::find(&node).and_then(|client| show::status(&client, json)),
+        Command::Health(HealthCommand::List { json, node }) => {
+            Client::find(&node).and_then(|client| show::checks(&client, json))
+        }
+        Command::Health(HealthCommand::Show { id, json, node }) => {
+            Client::find(&node).and_then(|client| show::check(&client.check(&id)?, json))
+        }
+        Command::Health(HealthCommand::Set { id, status, json, node }) => {
+            Client::find(&node).and_then(|client| show::check(&client.set_check(&id, status.into())?, json))
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pulse53: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

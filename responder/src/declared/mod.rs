@@ -1,0 +1,141 @@
+//! From configuration to [`Snapshot`]: opens the files it names and hands their text to core's readers.
+//!
+//! Every problem of every file is told at once. Whatever was opened is listed also when reading failed, so that a mended file is
+//! noticed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
+use pulse53_core::model::{self, Revision, Snapshot, Zone};
+use pulse53_core::route53::{read_cidr_collections, read_health_checks, read_record_sets};
+use pulse53_core::zonefile;
+
+use crate::config::{Config, DeclaredFile, Origin, Problem, Problems, ZoneFile};
+
+/// What the files say.
+#[derive(Debug)]
+pub struct Loaded {
+    /// All that is declared, or everything that is wrong.
+    pub snapshot: Result<Snapshot, Problems>,
+    /// Accepted, but perhaps not meant.
+    pub warnings: Vec<Problem>,
+    /// Every file that had a part in it.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads all files the configuration names.
+pub fn load(config: &Config, revision: Revision) -> Loaded {
+    let mut reading = Reading { problems: Vec::new(), files: vec![config.file.clone()] };
+    let mut builder = SnapshotBuilder::new(Limits::default());
+    for zone in &config.zones {
+        builder.add_zone(reading.zone(zone));
+    }
+    if let Some((name, text)) = config.health_checks.as_ref().and_then(|file| reading.text(file)) {
+        let read = read_health_checks(&name, &text);
+        builder.add_findings(read.findings);
+        builder.add_checks(read.checks.into_iter().map(Arc::new));
+    }
+    if let Some((name, text)) = config.cidr_collections.as_ref().and_then(|file| reading.text(file)) {
+        let (collections, findings) = read_cidr_collections(&name, &text);
+        builder.add_findings(findings);
+        builder.add_collections(collections.into_iter().map(Arc::new));
+    }
+    let built = builder.build(revision);
+    let Reading { mut problems, files } = reading;
+    let (snapshot, warnings) = match built {
+        Ok((snapshot, warnings)) => (Some(snapshot), warnings),
+        Err(findings) => {
+            problems.extend(findings.errors.into_iter().map(|problem| told(config, problem)));
+            (None, findings.warnings)
+        }
+    };
+    Loaded {
+        snapshot: snapshot.filter(|_| problems.is_empty()).ok_or(Problems(problems)),
+        warnings: warnings.into_iter().map(|problem| told(config, problem)).collect(),
+        files,
+    }
+}
+
+/// How many record sets a zone holds, each member of a group counted.
+pub fn record_set_count(zone: &Zone) -> usize {
+    zone.groups.values().map(|group| group.members.len()).sum()
+}
+
+/// A problem of a declaration with its place; what no file position explains is put to the configuration.
+fn told(config: &Config, problem: model::Problem) -> Problem {
+    let message = match problem.rule {
+        Some(rule) => format!("{} ({rule})", problem.what),
+        None => problem.what,
+    };
+    let origin = match problem.source {
+        Some(source) => Origin::File(source),
+        None => Origin::WholeFile(config.file.display().to_string().into()),
+    };
+    Problem { origin, message }
+}
+
+struct Reading {
+    problems: Vec<Problem>,
+    files: Vec<PathBuf>,
+}
+
+impl Reading {
+    fn zone(&mut self, zone: &ZoneFile) -> ZoneBuilder {
+        let mut builder = ZoneBuilder::new(zone.name.clone(), zone.id.clone());
+        if let Some((name, octets)) = zone.file.as_ref().and_then(|file| self.octets(file)) {
+            let directory = zone.file.as_ref().and_then(|file| file.path.parent()).unwrap_or(Path::new(""));
+            let files = &mut self.files;
+            let mut include = |path: &str| {
+                let path = directory.join(path);
+                let text = included(directory, &path);
+                files.push(path);
+                text
+            };
+            builder.add_master_file(zonefile::read(&name, &octets, &zone.name, &mut include));
+        }
+        if let Some((name, text)) = zone.record_sets.as_ref().and_then(|file| self.text(file)) {
+            builder.add_record_sets(read_record_sets(&name, &text));
+        }
+        builder
+    }
+
+    fn octets(&mut self, file: &DeclaredFile) -> Option<(String, Vec<u8>)> {
+        let name = file.path.display().to_string();
+        self.files.push(file.path.clone());
+        match std::fs::read(&file.path) {
+            Ok(octets) => Some((name, octets)),
+            Err(error) => {
+                let message =
+                    format!("{name} cannot be read: {error}; mend the path or the file's permissions");
+                self.problems.push(Problem { origin: file.origin.clone(), message });
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, file: &DeclaredFile) -> Option<(String, String)> {
+        let (name, octets) = self.octets(file)?;
+        match String::from_utf8(octets) {
+            Ok(text) => Some((name, text)),
+            Err(_) => {
+                self.problems.push(Problem::whole_file(name, "not UTF-8 text; save it as UTF-8"));
+                None
+            }
+        }
+    }
+}
+
+/// A file that a zone file includes. Links are followed, but not out of the directory: a zone file may come from elsewhere.
+fn included(directory: &Path, path: &Path) -> Result<Vec<u8>, String> {
+    let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let inside = here.canonicalize().and_then(|here| Ok(path.canonicalize()?.starts_with(here)));
+    match inside {
+        Ok(true) => std::fs::read(path).map_err(|error| error.to_string()),
+        Ok(false) => Err("it lies outside the directory of the zone's file".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
