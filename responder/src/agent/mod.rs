@@ -6,32 +6,35 @@
 //! A reload reads everything anew. With any error the running configuration stays whole; the error is logged, shown in status
 //! and counted.
 
+mod commands;
+mod settings;
 mod sources;
 mod status;
-mod watch;
+mod watch_files;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use pulse53_core::compile::Compiler;
 use pulse53_core::model::{Revision, Snapshot};
-use pulse53_core::table::{AnswerTable, Generation};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::api::control::{self, Command, CommandError, ConfigurationStatus};
+use crate::api::control::{self, Command, ConfigurationStatus};
 use crate::api::guard::Access;
-use crate::config::{Config, Dns, Overrides, Problems};
+use crate::config::{Config, Overrides, Problems};
 use crate::declared::{self, Loaded};
+use crate::health;
 use crate::metrics::Metrics;
-use crate::serve::reply::ReplySettings;
-use crate::serve::{self, ServeError, ServeSettings, Serving, Shared};
-use watch::Watch;
+use crate::publish::{self, Event, Publisher};
+use crate::serve::{self, ServeError, Serving};
+use watch_files::Watch;
 
 /// Control requests that may wait.
 const COMMANDS_MAX: usize = 64;
@@ -105,11 +108,16 @@ struct Agent {
     config: Config,
     overrides: Overrides,
     configuration: ConfigurationStatus,
-    snapshot: Arc<Snapshot>,
-    findings: Vec<String>,
-    table: Arc<ArcSwap<AnswerTable>>,
-    shared: Arc<Shared>,
+    /// What is declared now; health checking follows it.
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    health: health::Handle,
+    published: publish::Shared,
+    events: Sender<Event>,
+    publisher: JoinHandle<Publisher>,
+    served: Arc<serve::Shared>,
     serving: Serving,
+    /// Why the kernel does not answer, though it should.
+    kernel_problem: Option<String>,
     metrics: Metrics,
     commands: mpsc::Receiver<Command>,
     watch: Watch,
@@ -126,49 +134,78 @@ impl Agent {
         let metrics = Metrics::default();
         metrics.count_reload(true);
 
-        let bound = serve::bind(serve_settings(&config.dns))?;
+        let bound = serve::bind(settings::serve(&config.dns))?;
         let api = listen(config.api.listen, "api.listen").await?;
         let exposition = listen(config.metrics.listen, "metrics.listen").await?;
 
-        let compiler = Compiler::new(&snapshot, &|_| true, Generation(1));
-        let table = Arc::new(ArcSwap::from_pointee(compiler.table().clone()));
-        metrics.set_published(1, snapshot.revision.0);
-        let shared = Arc::new(Shared {
-            table: table.clone(),
-            settings: ArcSwap::from_pointee(reply_settings(&config.dns)),
-        });
-        let serving = bound.start(shared.clone())?;
-        metrics.add_source(sources::replies(serving.counters().clone()));
+        let (snapshot_in, snapshot_out) = watch::channel(snapshot.clone());
+        let (health, mut updates) = health::spawn(settings::health(&config), snapshot_out.clone());
+        // The first update tells what was known before the restart: the first table is made with it.
+        let view = updates.recv().await.map(|update| update.view).unwrap_or_default();
+        let publisher = Publisher::new(snapshot.clone(), view);
+        let published = publisher.shared().clone();
+        metrics.set_published(published.table.load().generation().0, snapshot.revision.0);
 
+        // Sockets before the kernel half: whoever gets a truncated reply from it comes again over TCP.
+        let served = Arc::new(serve::Shared {
+            table: published.table.clone(),
+            settings: ArcSwap::from_pointee(settings::reply(&config.dns)),
+        });
+        let serving = bound.start(served.clone())?;
+        let kernel_problem = attach(&publisher, &config, serving.addresses());
+
+        let told = metrics.clone();
+        let (events, publisher) = publisher
+            .spawn(move |published| {
+                told.set_published(published.generation.0, published.revision.0);
+                if let Some(latency) = published.flip {
+                    told.observe_flip(latency);
+                }
+            })
+            .map_err(machine("start a thread"))?;
+        let health_events = events.clone();
+        tokio::spawn(async move {
+            while let Some(update) = updates.recv().await {
+                if health_events.send(Event::Health(update)).is_err() {
+                    return;
+                }
+            }
+        });
+
+        metrics.add_source(sources::replies(serving.counters().clone()));
+        metrics.add_source(sources::published(published.clone()));
+        metrics.add_source(sources::health(health.clone(), snapshot_out));
         let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
         let access = if config.api.credentials.is_empty() { Access::Loopback } else { Access::Credentials };
         tokio::spawn(axum::serve(api, control::router(commands_in, access)).into_future());
         tokio::spawn(axum::serve(exposition, metrics.router()).into_future());
 
-        let agent = Self {
+        for address in serving.addresses() {
+            tracing::info!(%address, "answering");
+        }
+        tell_systemd(&[NotifyState::Ready]);
+        Ok(Self {
             configuration: ConfigurationStatus {
                 file: config.file.display().to_string(),
                 loaded_at: status::unix_time(),
                 failed_at: None,
                 problems: Vec::new(),
             },
-            findings: status::findings(&compiler),
             config,
             overrides,
-            snapshot,
-            table,
-            shared,
+            snapshot: snapshot_in,
+            health,
+            published,
+            events,
+            publisher,
+            served,
             serving,
+            kernel_problem,
             metrics,
             commands,
             watch,
             started: Instant::now(),
-        };
-        for address in agent.serving.addresses() {
-            tracing::info!(%address, "answering");
-        }
-        tell_systemd(&[NotifyState::Ready]);
-        Ok(agent)
+        })
     }
 
     async fn run(&mut self, mut signals: Signals) {
@@ -178,14 +215,24 @@ impl Agent {
                 _ = signals.interrupt.recv() => return,
                 _ = signals.reload.recv() => self.reload("SIGHUP").await,
                 _ = self.watch.changed() => self.reload("a file has changed").await,
-                Some(command) = self.commands.recv() => self.obey(command),
+                Some(command) = self.commands.recv() => self.obey(command).await,
             }
         }
     }
 
+    /// Health first, so that nothing flips any more; then the kernel half, whose packets the sockets still take; then these.
     async fn stop(self) {
         tracing::info!("stopping");
         tell_systemd(&[NotifyState::Stopping]);
+        self.health.stop().await;
+        drop(self.events);
+        let publisher = self.publisher;
+        let stopped = tokio::task::spawn_blocking(move || publisher.join().map(Publisher::stop)).await;
+        match stopped {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::error!(%error, "the kernel half did not end well"),
+            Ok(Err(_)) | Err(_) => tracing::error!("the publishing thread had panicked"),
+        }
         self.serving.stop().await;
         tracing::info!("stopped");
     }
@@ -197,7 +244,7 @@ impl Agent {
             Err(error) => tracing::debug!(%error, "no monotonic clock to tell systemd"),
         }
         let (file, overrides) = (self.config.file.clone(), self.overrides.clone());
-        let revision = Revision(self.snapshot.revision.0 + 1);
+        let revision = Revision(self.snapshot.borrow().revision.0 + 1);
         // Large zones take a while to read, and other tasks share this thread.
         let read = tokio::task::spawn_blocking(move || {
             let config = Config::read(&file, &overrides)?;
@@ -220,27 +267,20 @@ impl Agent {
     }
 
     fn apply(&mut self, config: Config, snapshot: Snapshot) {
-        for key in needs_restart(&self.config, &config) {
+        for key in settings::needing_restart(&self.config, &config) {
             tracing::warn!(key, "changed, and takes effect at the next start");
         }
-        let compiler = Compiler::new(&snapshot, &|_| true, self.table.load().generation().next());
-        self.table.store(Arc::new(compiler.table().clone()));
-        self.shared.settings.store(Arc::new(reply_settings(&config.dns)));
-        self.findings = status::findings(&compiler);
+        tracing::info!(revision = snapshot.revision.0, zones = snapshot.zones.len(), "configuration read");
+        let snapshot = Arc::new(snapshot);
+        if self.events.send(Event::Declared(snapshot.clone())).is_err() {
+            return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
+        }
+        self.snapshot.send_replace(snapshot);
+        self.served.settings.store(Arc::new(settings::reply(&config.dns)));
         self.metrics.count_reload(true);
-        self.metrics.set_published(self.table.load().generation().0, snapshot.revision.0);
-        self.configuration = ConfigurationStatus {
-            loaded_at: status::unix_time(),
-            failed_at: None,
-            problems: Vec::new(),
-            ..self.configuration.clone()
-        };
-        tracing::info!(
-            revision = snapshot.revision.0,
-            zones = snapshot.zones.len(),
-            "configuration in force"
-        );
-        self.snapshot = Arc::new(snapshot);
+        self.configuration.loaded_at = status::unix_time();
+        self.configuration.failed_at = None;
+        self.configuration.problems.clear();
         self.config = config;
     }
 
@@ -253,17 +293,28 @@ impl Agent {
         self.configuration.failed_at = Some(status::unix_time());
         self.configuration.problems = problems;
     }
+}
 
-    fn obey(&mut self, command: Command) {
-        // Who asked may have left meanwhile; nobody is there to be told then.
-        match command {
-            Command::Status(answer) => drop(answer.send(Ok(Box::new(self.status())))),
-            Command::Checks(answer) => drop(answer.send(Ok(Vec::new()))),
-            Command::Check(id, answer) | Command::SetCheck(id, _, answer) => {
-                drop(answer.send(Err(CommandError::NoSuchCheck(id))));
-            }
-        }
+/// Starts the kernel half, if it is wanted; without it all is slower but equally right (law 9).
+fn attach(publisher: &Publisher, config: &Config, addresses: &[SocketAddr]) -> Option<String> {
+    if config.xdp.interfaces.is_empty() {
+        return None;
     }
+    let error = publisher.attach(settings::datapath(&config.xdp, addresses)).err()?;
+    let problem = sources_of(&error);
+    tracing::error!(problem, "the kernel half does not answer; sockets do");
+    Some(problem)
+}
+
+/// An error with its causes.
+fn sources_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
 }
 
 async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, AgentError> {
@@ -281,48 +332,4 @@ fn tell_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "cannot tell systemd");
     }
-}
-
-fn serve_settings(dns: &Dns) -> ServeSettings {
-    ServeSettings {
-        listen: dns.listen.clone(),
-        udp_threads: dns.udp_threads,
-        tcp_idle_timeout: dns.tcp_idle_timeout,
-        tcp_connections_max: dns.tcp_connections_max,
-        tcp_connections_per_client_max: dns.tcp_connections_per_client_max,
-    }
-}
-
-fn reply_settings(dns: &Dns) -> ReplySettings {
-    ReplySettings {
-        udp_size_max: dns.max_udp_size,
-        tcp_idle_timeout: dns.tcp_idle_timeout,
-        identity: dns.identity.clone(),
-        version: dns.version.clone(),
-        nsid: dns.nsid.clone(),
-    }
-}
-
-/// The settings that differ and that a running agent cannot change.
-fn needs_restart<'k>(old: &Config, new: &Config) -> Vec<&'k str> {
-    let (serve_old, serve_new) = (&old.dns, &new.dns);
-    [
-        ("data_dir", old.data_dir != new.data_dir),
-        ("dns.listen", serve_old.listen != serve_new.listen),
-        ("dns.udp_threads", serve_old.udp_threads != serve_new.udp_threads),
-        ("dns.tcp_idle_timeout", serve_old.tcp_idle_timeout != serve_new.tcp_idle_timeout),
-        ("dns.tcp_connections_max", serve_old.tcp_connections_max != serve_new.tcp_connections_max),
-        (
-            "dns.tcp_connections_per_client_max",
-            serve_old.tcp_connections_per_client_max != serve_new.tcp_connections_per_client_max,
-        ),
-        ("[xdp]", old.xdp != new.xdp),
-        ("[api]", old.api != new.api),
-        ("[metrics]", old.metrics != new.metrics),
-        ("[checker]", old.checker != new.checker),
-        ("[log]", old.log != new.log),
-    ]
-    .into_iter()
-    .filter_map(|(key, differs)| differs.then_some(key))
-    .collect()
 }

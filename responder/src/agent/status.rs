@@ -2,18 +2,32 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pulse53_core::compile::Compiler;
-
 use super::Agent;
-use crate::api::control::{CheckCounts, ReplyShare, Status, ZoneStatus};
+use super::sources::kernel_counters;
+use crate::api::control::{InterfaceStatus, ReplyShare, Status, ZoneStatus};
 use crate::declared::record_set_count;
 
 impl Agent {
-    pub(super) fn status(&self) -> Status {
+    pub(super) async fn status(&self) -> Status {
+        let checks = self.check_counts().await;
         let counters = self.serving.counters();
         let replies = [counters.udp_totals(), counters.tcp_totals()];
         let userspace = replies.iter().flat_map(|totals| &totals.by_rcode).map(|(_, count)| count).sum();
-        let zones = self.snapshot.zones.values().map(|zone| ZoneStatus {
+        let by_verdict = kernel_counters(&self.published);
+        let kernel = by_verdict.iter().find(|(label, _)| *label == "reply").map_or(0, |(_, count)| *count);
+        let interfaces = self.published.datapath().as_ref().map_or_else(Vec::new, |datapath| {
+            let interface = |(name, mode): (&str, crate::datapath::Mode)| InterfaceStatus {
+                name: name.to_owned(),
+                mode: mode.as_str().to_owned(),
+            };
+            datapath.attached().map(interface).collect()
+        });
+        let findings = self.published.findings();
+        let findings = findings.iter().map(|finding| {
+            format!("{} {} in zone {}: {}", finding.owner, finding.rtype, finding.zone, finding.what)
+        });
+        let snapshot = self.snapshot.borrow().clone();
+        let zones = snapshot.zones.values().map(|zone| ZoneStatus {
             name: zone.apex.to_string(),
             id: zone.id.to_string(),
             record_sets: record_set_count(zone),
@@ -22,26 +36,18 @@ impl Agent {
             node: self.config.checker.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: self.started.elapsed().as_secs(),
-            revision: self.snapshot.revision.0,
-            generation: self.table.load().generation().0,
+            revision: snapshot.revision.0,
+            generation: self.published.table.load().generation().0,
             configuration: self.configuration.clone(),
             listen: self.serving.addresses().iter().map(ToString::to_string).collect(),
-            interfaces: Vec::new(),
-            kernel_problem: None,
-            replies: ReplyShare { kernel: 0, userspace },
+            interfaces,
+            kernel_problem: self.kernel_problem.clone(),
+            replies: ReplyShare { kernel, userspace },
             zones: zones.collect(),
-            findings: self.findings.clone(),
-            checks: CheckCounts::default(),
+            findings: findings.collect(),
+            checks,
         }
     }
-}
-
-/// Groups that could not be compiled, as text.
-pub(super) fn findings(compiler: &Compiler) -> Vec<String> {
-    let text = |finding: &pulse53_core::compile::Finding| {
-        format!("{} {} in zone {}: {}", finding.owner, finding.rtype, finding.zone, finding.what)
-    };
-    compiler.findings().iter().map(text).collect()
 }
 
 /// Seconds since 1970.

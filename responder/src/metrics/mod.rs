@@ -65,15 +65,20 @@ metrics! {
     /// Labels: `interface`, `mode`.
     KERNEL_INTERFACES = Gauge "kernel_interface", "1 for each interface the XDP program is attached to";
     KERNEL_ENTRIES = Gauge "kernel_entries", "Questions the kernel can answer";
-    KERNEL_CAPACITY = Gauge "kernel_capacity", "Questions the kernel has room for";
+    KERNEL_REFUSED = Gauge "kernel_refused_entries", "Questions left to userspace because the kernel had no room for them";
     ZONES = Gauge "zones", "Zones served";
     FINDINGS = Gauge "compile_findings", "Record set groups that could not be compiled and answer SERVFAIL";
     /// Labels: `check`.
     CHECK_HEALTHY = Gauge "health_check_healthy", "1 while the final status of the health check is healthy";
     /// Labels: `status`.
-    CHECKS = Gauge "health_checks", "Health checks by final status";
+    CHECKS = Gauge "health_checks", "Health checks by final status; one without a status yet counts as answers see it";
     /// Labels: `result`.
-    PROBES = Counter "probes", "Probes by result";
+    PROBES = Counter "probes", "Probes by result; not_run should never be anything but 0";
+    /// Labels: `result`.
+    ALARM_EVALUATIONS = Counter "alarm_evaluations", "Evaluations of alarm checks, by whether data was there";
+    TRANSITIONS = Counter "health_transitions", "Changes of the final status of health checks";
+    /// Labels: `outcome`.
+    JOURNAL_WRITES = Counter "health_journal_writes", "Writings of what must survive a restart, by outcome";
 }
 
 /// One value at one moment.
@@ -233,7 +238,10 @@ impl Collector for Sources {
             for sample in of_metric {
                 let mut encoder = family.encode_family(&sample.labels)?;
                 match metric.kind {
-                    Kind::Counter => encoder.encode_counter::<NoLabelSet, f64, f64>(&sample.value, None)?,
+                    // Counts are whole, and read best without a fraction.
+                    Kind::Counter => {
+                        encoder.encode_counter::<NoLabelSet, u64, f64>(&(sample.value as u64), None)?;
+                    }
                     Kind::Gauge => encoder.encode_gauge(&sample.value)?,
                 }
             }
@@ -267,8 +275,8 @@ mod tests {
         metrics.set_published(7, 3);
         let text = metrics.text().unwrap();
         for line in [
-            "pulse53_replies_total{path=\"kernel\",transport=\"udp\",rcode=\"NOERROR\"} 2.0",
-            "pulse53_replies_total{path=\"userspace\",transport=\"udp\",rcode=\"NOERROR\"} 2.0",
+            "pulse53_replies_total{path=\"kernel\",transport=\"udp\",rcode=\"NOERROR\"} 2",
+            "pulse53_replies_total{path=\"userspace\",transport=\"udp\",rcode=\"NOERROR\"} 2",
             "pulse53_reloads_total{outcome=\"failed\"} 1",
             "pulse53_configuration_ok 0",
             "pulse53_generation 7",

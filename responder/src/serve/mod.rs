@@ -23,7 +23,7 @@ use counters::Counters;
 use reply::ReplySettings;
 
 /// Where to serve, and within which limits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeSettings {
     /// UDP and TCP addresses.
     pub listen: Vec<SocketAddr>,

@@ -1,0 +1,97 @@
+//! What each part is told of the configuration.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use nix::ifaddrs::getifaddrs;
+use pulse53_core::health::{Checker, CheckerName};
+
+use crate::config::{Config, Dns, OnStop, Xdp, XdpMode};
+use crate::datapath::{self, Mode};
+use crate::health;
+use crate::serve::ServeSettings;
+use crate::serve::reply::ReplySettings;
+
+pub(super) fn serve(dns: &Dns) -> ServeSettings {
+    ServeSettings {
+        listen: dns.listen.clone(),
+        udp_threads: dns.udp_threads,
+        tcp_idle_timeout: dns.tcp_idle_timeout,
+        tcp_connections_max: dns.tcp_connections_max,
+        tcp_connections_per_client_max: dns.tcp_connections_per_client_max,
+    }
+}
+
+pub(super) fn reply(dns: &Dns) -> ReplySettings {
+    ReplySettings {
+        udp_size_max: dns.max_udp_size,
+        tcp_idle_timeout: dns.tcp_idle_timeout,
+        identity: dns.identity.clone(),
+        version: dns.version.clone(),
+        nsid: dns.nsid.clone(),
+    }
+}
+
+pub(super) fn health(config: &Config) -> health::Settings {
+    let name = CheckerName(config.checker.name.as_str().into());
+    health::Settings {
+        checker: Checker { name, region: None, address: None },
+        targets: health::TargetPolicy::default(),
+        routing_controls: BTreeMap::new(),
+        data_dir: Some(config.data_dir.clone()),
+    }
+}
+
+pub(super) fn datapath(xdp: &Xdp, addresses: &[SocketAddr]) -> datapath::Settings {
+    datapath::Settings {
+        interfaces: xdp.interfaces.clone(),
+        mode: match xdp.mode {
+            XdpMode::Auto => Mode::Auto,
+            XdpMode::Native => Mode::Native,
+            XdpMode::Generic => Mode::Generic,
+        },
+        pin_dir: xdp.pin_dir.clone(),
+        stay: xdp.on_stop == OnStop::Stay,
+        capacity: xdp.capacity,
+        log_one_in: xdp.log_one_in,
+        served: addresses.iter().flat_map(|address| spelled_out(*address, &xdp.interfaces)).collect(),
+    }
+}
+
+/// The address, or all of its family on the interfaces if it stands for all.
+fn spelled_out(address: SocketAddr, interfaces: &[String]) -> Vec<SocketAddr> {
+    if !address.ip().is_unspecified() {
+        return vec![address];
+    }
+    let found = match getifaddrs() {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%error, "cannot list addresses; the kernel half answers only those that dns.listen names");
+            return Vec::new();
+        }
+    };
+    found
+        .filter(|entry| interfaces.contains(&entry.interface_name))
+        .filter_map(|entry| {
+            let of_interface = entry.address?;
+            let v4 = of_interface.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+            v4.or_else(|| of_interface.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+        })
+        .filter(|ip| ip.is_ipv4() == address.is_ipv4())
+        .map(|ip| SocketAddr::new(ip, address.port()))
+        .collect()
+}
+
+/// The settings that differ and that a running agent cannot change.
+pub(super) fn needing_restart<'k>(old: &Config, new: &Config) -> Vec<&'k str> {
+    let differing = [
+        ("data_dir", old.data_dir != new.data_dir),
+        ("dns.listen or a limit of [dns]", serve(&old.dns) != serve(&new.dns)),
+        ("[xdp]", old.xdp != new.xdp),
+        ("[api]", old.api != new.api),
+        ("[metrics]", old.metrics != new.metrics),
+        ("[checker]", old.checker != new.checker),
+        ("[log]", old.log != new.log),
+    ];
+    differing.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+}
