@@ -1,9 +1,11 @@
 //! Builds, tests and demonstrates pulse53: the commands a person types on a fresh machine.
 //!
-//! `setup` knows what must be installed, `object` how the kernel half is compiled, `test` how results are counted,
-//! and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
+//! `setup` knows what must be installed, `object` how the kernel half is compiled, `demo` what there is to see, `test`
+//! how results are counted, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
 
 mod build;
+mod demo;
+mod interrupt;
 mod lint;
 mod object;
 mod process;
@@ -21,7 +23,8 @@ use clap::{Parser, Subcommand};
     name = "cargo xtask",
     bin_name = "cargo xtask",
     about = "Builds, tests and demonstrates pulse53",
-    after_help = "Examples:\n  cargo xtask test             install what is missing, then run every test\n  \
+    after_help = "Examples:\n  cargo xtask run              the demo, from nothing to a summary\n  \
+                  cargo xtask test             install what is missing, then run every test\n  \
                   cargo xtask build --release  one self-contained binary at target/release/pulse53\n\n\
                   Exit status: 0 fine, 1 failed, 2 wrong usage."
 )]
@@ -36,6 +39,8 @@ enum Command {
     Setup(setup::Arguments),
     /// Build the kernel half, then the pulse53 binary with it embedded
     Build(build::Arguments),
+    /// Show pulse53 at work: two network namespaces, a load test, an endpoint that dies
+    Run(demo::Arguments),
     /// Set up, build, and run every test; ends with how many passed, failed and were skipped
     Test(test::Arguments),
     /// Check formatting, clippy on both halves, and the repository's own rules
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Setup(arguments) => setup::run(&arguments).map(|()| true),
         Command::Build(arguments) => build::run(&arguments).map(|()| true),
+        Command::Run(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments).map(|()| true),
     };

@@ -72,10 +72,7 @@ fn cargo(tools: &BpfTools, command: &str) -> Result<Command> {
 
 /// Runs cargo in view, and watches what it says for the one failure whose message explains nothing.
 fn run(cargo: &mut Command) -> Result<()> {
-    let mut child = cargo
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("starting `{}`", process::typed(cargo)))?;
+    let mut child = process::start(cargo.stderr(Stdio::piped()))?;
     let mut older_llvm = false;
     for line in BufReader::new(child.stderr.take().expect("stderr is piped")).split(b'\n') {
         let line = line.context("reading what cargo says")?;
@@ -83,7 +80,7 @@ fn run(cargo: &mut Command) -> Result<()> {
         older_llvm |= line.contains("Invalid record");
         eprintln!("{line}");
     }
-    let status = child.wait().context("waiting for cargo")?;
+    let status = process::wait(&mut child)?;
     if older_llvm {
         bail!(
             "the kernel half was compiled by a newer LLVM than bpf-linker's (that is what `Invalid record` means): \

@@ -3,14 +3,22 @@
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::{Pid, Signal};
+
+use crate::interrupt;
 
 /// How much of a failed command's output an error repeats.
 const TAIL_LINES: usize = 25;
+
+/// Lengthy commands that a signal to this program must end, too.
+static UNDER_WAY: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// The command as a person would type it, for messages; shell quoting only where it is needed.
 pub fn typed(command: &Command) -> String {
@@ -24,19 +32,52 @@ pub fn typed(command: &Command) -> String {
         .join(" ")
 }
 
+/// Starts a lengthy command, to be given to `wait`.
+pub fn start(command: &mut Command) -> Result<Child> {
+    let child = command.spawn().with_context(|| format!("starting `{}`", typed(command)))?;
+    let pid = Pid::from_child(&child);
+    UNDER_WAY.lock().expect("no holder panics").push(pid);
+    if interrupt::requested() {
+        // The signal came before the command was listed.
+        let _ = rustix::process::kill_process(pid, Signal::TERM);
+    }
+    Ok(child)
+}
+
+/// Waits for a command that `start` has started.
+pub fn wait(child: &mut Child) -> Result<ExitStatus> {
+    let pid = Pid::from_child(child);
+    let status = child.wait().context("waiting for a command to end");
+    UNDER_WAY.lock().expect("no holder panics").retain(|other| *other != pid);
+    status
+}
+
+/// Asks every command under way to end; those who wait for it see it fail.
+pub fn terminate_those_under_way() {
+    for pid in UNDER_WAY.lock().expect("no holder panics").iter() {
+        // One that has just ended needs no asking.
+        let _ = rustix::process::kill_process(*pid, Signal::TERM);
+    }
+}
+
 /// Runs a command whose output the reader sees as it comes.
 pub fn show(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("starting `{}`", typed(command)))?;
+    let status = wait(&mut start(command)?)?;
     if !status.success() {
         bail!("`{}` failed ({status})", typed(command));
     }
     Ok(())
 }
 
-/// Runs a command for what it prints on standard output.
+/// Runs a brief command for what it prints on standard output.
+///
+/// It gets no Ctrl-C of its own: what was begun is finished, and this program decides what follows.
 pub fn capture(command: &mut Command) -> Result<String> {
-    let output =
-        command.stdin(Stdio::null()).output().with_context(|| format!("starting `{}`", typed(command)))?;
+    let output = command
+        .stdin(Stdio::null())
+        .process_group(0)
+        .output()
+        .with_context(|| format!("starting `{}`", typed(command)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("`{}` failed ({}): {}", typed(command), output.status, said.trim());
@@ -44,7 +85,7 @@ pub fn capture(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no UTF-8", typed(command)))
 }
 
-/// Whether a command runs and succeeds; its output is of no interest.
+/// Whether a brief command runs and succeeds; its output is of no interest.
 pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -66,13 +107,9 @@ pub fn behind_spinner(doing: &str, command: &mut Command) -> Result<()> {
     spinner.enable_steady_tick(Duration::from_millis(120));
     let mut tail = VecDeque::with_capacity(TAIL_LINES);
     let (reader, writer) = std::io::pipe().context("making a pipe")?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone().context("sharing a pipe")?)
-        .stderr(writer)
-        .spawn()
-        .with_context(|| format!("starting `{}`", typed(command)))?;
-    // The command still holds the pipe's writing end; let go of it, or reading would never end.
+    let writer_for_errors = writer.try_clone().context("sharing a pipe")?;
+    let mut child = start(command.stdin(Stdio::null()).stdout(writer).stderr(writer_for_errors))?;
+    // The command still holds the pipe's writing ends; let go of them, or reading would never end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     for line in BufReader::new(reader).split(b'\n') {
         let line =
@@ -83,7 +120,7 @@ pub fn behind_spinner(doing: &str, command: &mut Command) -> Result<()> {
         }
         tail.push_back(line);
     }
-    let status = child.wait().with_context(|| format!("waiting for `{}`", typed(command)))?;
+    let status = wait(&mut child)?;
     spinner.finish_and_clear();
     if !status.success() {
         let said: String = tail.iter().map(|line| format!("\n    {line}")).collect();
