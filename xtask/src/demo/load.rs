@@ -45,8 +45,10 @@ impl Load {
     pub fn start(client: &Namespace, server: SocketAddr, length: Duration, qps: Option<u32>) -> Result<Self> {
         // Half of the processors: server, health checks and watcher need the others.
         let threads = std::thread::available_parallelism().map_or(1, |count| (count.get() / 2).max(1));
-        let mut command = client.command(Path::new("dnsperf"));
+        // Into a pipe it would print its rate only when it ends.
+        let mut command = client.command(Path::new("stdbuf"));
         command
+            .args(["-oL", "dnsperf"])
             .args(["-s", &server.ip().to_string(), "-p", &server.port().to_string()])
             .arg("-d")
             .arg(workspace::root().join("examples/demo/queries.txt"))

@@ -100,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     place::sweep();
     let shown = show(arguments);
     if interrupt::requested() {
-        println!("\nstopped; nothing is left behind");
+        println!("\nstopped; what the demo had made is removed");
     }
     shown
 }
@@ -225,7 +225,7 @@ fn under_load(
 
 /// Tells how it went; false if an answer was lost or a dead endpoint is still named.
 fn summarize(outcome: &Outcome, watched: &Watched, served: Option<Served>) -> bool {
-    let line = |what: &str, value: String| println!("  {what:<46} {value}");
+    let line = |what: &str, value: String| println!("  {what:<54} {value}");
     println!("\nsummary");
     line("answered queries/s", grouped(outcome.answered_per_second as u64));
     line("share answered in the kernel", served.map_or("unknown".to_owned(), |served| served.told()));
