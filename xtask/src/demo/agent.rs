@@ -1,29 +1,24 @@
 //! `pulse53 serve` in the server's namespace, and what it says of itself.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use super::network::Namespace;
 use super::place::Place;
-use crate::workspace;
+use crate::{process, workspace};
 
 /// Relative to the repository's root, which is the agent's working directory.
 pub const CONFIG: &str = "examples/demo/pulse53.toml";
 
-/// The default of `[metrics] listen`.
-const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9553);
-
 /// How long a process may take to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 const LOG_TAIL_LINES: usize = 20;
-const RESPONSE_BYTES_MAX: u64 = 4 << 20;
 
 /// Where `cargo xtask build --release` leaves the binary: beside the profile directory that this program lies in.
 pub fn binary() -> Result<PathBuf> {
@@ -39,34 +34,27 @@ pub struct Agent<'a> {
     log: PathBuf,
 }
 
-/// Queries answered, by path.
+/// Replies sent so far, by who sent them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Served {
-    kernel: f64,
-    userspace: f64,
+pub struct Replies {
+    kernel: u64,
+    userspace: u64,
 }
 
-impl Served {
-    fn share(self) -> Option<f64> {
-        let all = self.kernel + self.userspace;
-        (all > 0.0).then(|| self.kernel / all)
-    }
-
-    /// The share of the kernel, for people.
-    pub fn told(self) -> String {
-        self.share().map_or("unknown".to_owned(), |share| format!("{:.2} %", share * 100.0))
+impl Replies {
+    /// The kernel's share of what was sent since an earlier reading, for people.
+    pub fn kernel_share_since(self, earlier: Self) -> String {
+        let kernel = self.kernel.saturating_sub(earlier.kernel);
+        let all = kernel + self.userspace.saturating_sub(earlier.userspace);
+        if all == 0 { "unknown".to_owned() } else { format!("{:.2} %", kernel as f64 / all as f64 * 100.0) }
     }
 }
 
-/// A reading of the counters, if the agent has them.
-pub struct Reading(Option<Served>);
-
-impl Reading {
-    /// What was answered between two readings.
-    pub fn since(&self, earlier: &Self) -> Option<Served> {
-        let (later, earlier) = (self.0?, earlier.0?);
-        Some(Served { kernel: later.kernel - earlier.kernel, userspace: later.userspace - earlier.userspace })
-    }
+/// What `pulse53 status` says that the demo tells.
+pub struct Status {
+    pub replies: Replies,
+    /// Where the kernel answers, or why it does not.
+    pub datapath: String,
 }
 
 impl<'a> Agent<'a> {
@@ -103,11 +91,11 @@ impl<'a> Agent<'a> {
         lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
     }
 
-    /// What it has answered so far.
-    pub fn served(&self) -> Result<Reading> {
-        let metrics =
-            self.namespace.within(|| get(METRICS, "/metrics")).context("reading pulse53's metrics")?;
-        Ok(Reading(served(&metrics)))
+    /// What it says of itself, asked as an operator would.
+    pub fn status(&self) -> Result<Status> {
+        let said = process::capture(self.namespace.command(&binary()?).args(["status", "--json"]))?;
+        status(&said)
+            .with_context(|| format!("`pulse53 status --json` says nothing of replies, but:\n{said}"))
     }
 }
 
@@ -133,29 +121,25 @@ pub fn end(child: &mut Child) {
     }
 }
 
-fn get(server: SocketAddr, path: &str) -> Result<String> {
-    let patience = Duration::from_secs(2);
-    let mut stream =
-        TcpStream::connect_timeout(&server, patience).with_context(|| format!("connecting to {server}"))?;
-    stream.set_read_timeout(Some(patience))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
-    let mut response = Vec::new();
-    stream.take(RESPONSE_BYTES_MAX).read_to_end(&mut response)?;
-    Ok(String::from_utf8_lossy(&response).into_owned())
-}
-
-/// Adds up `pulse53_queries_total{…path="kernel"…} 12` and its kin.
-fn served(metrics: &str) -> Option<Served> {
-    let of_path = |path: &str| {
-        let label = format!("path=\"{path}\"");
-        let values = metrics
-            .lines()
-            .filter(|line| line.starts_with("pulse53_queries_total{") && line.contains(&label))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .collect::<Vec<_>>();
-        (!values.is_empty()).then(|| values.iter().sum())
+fn status(said: &str) -> Option<Status> {
+    let status: Value = serde_json::from_str(said).ok()?;
+    let replies = |path: &str| status["replies"][path].as_u64();
+    let interfaces: Vec<String> = status["interfaces"]
+        .as_array()?
+        .iter()
+        .filter_map(|interface| {
+            Some(format!("{} ({})", interface["name"].as_str()?, interface["mode"].as_str()?))
+        })
+        .collect();
+    let datapath = match status["kernel_problem"].as_str() {
+        Some(problem) => format!("through sockets alone: {problem}"),
+        None if interfaces.is_empty() => "through sockets alone".to_owned(),
+        None => format!("by XDP on {}", interfaces.join(", ")),
     };
-    Some(Served { kernel: of_path("kernel")?, userspace: of_path("userspace")? })
+    Some(Status {
+        replies: Replies { kernel: replies("kernel")?, userspace: replies("userspace")? },
+        datapath,
+    })
 }
 
 #[cfg(test)]
@@ -163,14 +147,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_share_is_read_from_the_metrics() {
-        let metrics = "# TYPE pulse53_queries_total counter\n\
-                       pulse53_queries_total{path=\"kernel\",family=\"4\"} 900\n\
-                       pulse53_queries_total{path=\"kernel\",family=\"6\"} 75\n\
-                       pulse53_queries_total{path=\"userspace\"} 25\n";
-        let served = served(metrics).unwrap();
-        assert_eq!(served, Served { kernel: 975.0, userspace: 25.0 });
-        assert_eq!(served.told(), "97.50 %");
-        assert_eq!(super::served("pulse53_other 1\n"), None);
+    fn the_kernels_share_is_that_of_the_time_between() {
+        let earlier = Replies { kernel: 100, userspace: 1000 };
+        let later = Replies { kernel: 1075, userspace: 1025 };
+        assert_eq!(later.kernel_share_since(earlier), "97.50 %");
+        assert_eq!(later.kernel_share_since(later), "unknown");
+    }
+
+    #[test]
+    fn a_status_is_understood() {
+        let read = |interfaces: &str| {
+            status(&format!(r#"{{"replies":{{"kernel":3,"userspace":1}},"interfaces":{interfaces}}}"#))
+                .unwrap()
+        };
+        let status = read(r#"[{"name":"demo0","mode":"native"}]"#);
+        assert_eq!(status.replies, Replies { kernel: 3, userspace: 1 });
+        assert_eq!(status.datapath, "by XDP on demo0 (native)");
+        assert_eq!(read("[]").datapath, "through sockets alone");
+        assert!(super::status("{}").is_none());
     }
 }

@@ -30,7 +30,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::build::{self, Profile};
 use crate::setup::{self, Consent};
 use crate::{interrupt, process, workspace};
-use agent::{Agent, Served};
+use agent::Agent;
 use endpoint::Endpoint;
 use load::{Load, Outcome};
 use network::{INTERFACE, Network};
@@ -143,13 +143,14 @@ fn show(arguments: &Arguments) -> Result<bool> {
     let mut agent = Agent::start(&network.server, &place)?;
     let watch = Watch::start(&network.client, SERVER, &WATCHED.map(|(name, _)| name))?;
     wait_until_served(&mut agent, &watch)?;
-    println!("pulse53 serves demo.example at {SERVER}");
+    let before = agent.status()?;
+    println!("pulse53 serves demo.example at {SERVER}, {}", before.datapath);
 
-    let before = agent.served()?;
     let outcome = under_load(arguments, &network, &mut agent, &watch, &mut endpoints)?;
-    let after = agent.served()?;
+    let after = agent.status()?;
     let watched = watch.stop()?;
-    let promised = summarize(&outcome, &watched, after.since(&before));
+    let kernel_share = after.replies.kernel_share_since(before.replies);
+    let promised = summarize(&outcome, &watched, kernel_share);
 
     if arguments.serve {
         endpoints[0] = Endpoint::start(&network.server, VICTIM)?;
@@ -224,11 +225,11 @@ fn under_load(
 }
 
 /// Tells how it went; false if an answer was lost or a dead endpoint is still named.
-fn summarize(outcome: &Outcome, watched: &Watched, served: Option<Served>) -> bool {
+fn summarize(outcome: &Outcome, watched: &Watched, kernel_share: String) -> bool {
     let line = |what: &str, value: String| println!("  {what:<54} {value}");
     println!("\nsummary");
     line("answered queries/s", grouped(outcome.answered_per_second as u64));
-    line("share answered in the kernel", served.map_or("unknown".to_owned(), |served| served.told()));
+    line("share answered in the kernel", kernel_share);
     let mut all_moved = true;
     for ((name, policy), seen) in WATCHED.iter().zip(&watched.names) {
         let what = format!("death → last answer naming it, {name}");
@@ -263,15 +264,15 @@ fn explain_and_serve(network: &Network, agent: &mut Agent) -> Result<()> {
     let server = format!("nsenter --net={}", network.server.path().display());
     let binary = agent::binary()?;
     let pulse53 = binary.strip_prefix(workspace::root()).unwrap_or(&binary).display();
-    let config = agent::CONFIG;
     println!(
         "\nserving until Ctrl-C; endpoint {VICTIM} is back. As root, from the repository:\n\n  \
-         {client} dig @{} www.demo.example\n  {client} dig @{} api.demo.example +short\n  \
+         {client} dig @{} www.demo.example\n  \
+         {client} dig @{} api.demo.example +short\n  \
          {client} kdig @{} demo.example +subnet=203.0.113.0/24\n  \
-         {server} {pulse53} status --config {config}\n  \
-         {server} {pulse53} health set endpoint-1 unhealthy --config {config}\n  \
-         {server} {pulse53} explain www.demo.example A --config {config}\n  \
-         {server} {pulse53} top --config {config}\n",
+         {server} {pulse53} status\n  \
+         {server} {pulse53} health set endpoint-1 unhealthy\n  \
+         {server} {pulse53} explain www.demo.example A\n  \
+         {server} {pulse53} top\n",
         SERVER.ip(),
         network::SERVER_V6,
         SERVER.ip(),
