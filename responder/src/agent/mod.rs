@@ -300,7 +300,7 @@ fn attach(publisher: &Publisher, config: &Config, addresses: &[SocketAddr]) -> O
     if config.xdp.interfaces.is_empty() {
         return None;
     }
-    let error = publisher.attach(settings::datapath(&config.xdp, addresses)).err()?;
+    let error = publisher.attach(settings::datapath(&config.xdp, &config.dns, addresses)).err()?;
     let problem = sources_of(&error);
     tracing::error!(problem, "the kernel half does not answer; sockets do");
     Some(problem)

@@ -10,7 +10,7 @@ use crate::config::{Config, Dns, OnStop, Xdp, XdpMode};
 use crate::datapath::{self, Mode};
 use crate::health;
 use crate::serve::ServeSettings;
-use crate::serve::reply::ReplySettings;
+use crate::serve::reply::{ReplySettings, UDP_SIZE_ADVERTISED};
 
 pub(super) fn serve(dns: &Dns) -> ServeSettings {
     ServeSettings {
@@ -42,7 +42,7 @@ pub(super) fn health(config: &Config) -> health::Settings {
     }
 }
 
-pub(super) fn datapath(xdp: &Xdp, addresses: &[SocketAddr]) -> datapath::Settings {
+pub(super) fn datapath(xdp: &Xdp, dns: &Dns, addresses: &[SocketAddr]) -> datapath::Settings {
     datapath::Settings {
         interfaces: xdp.interfaces.clone(),
         mode: match xdp.mode {
@@ -53,6 +53,8 @@ pub(super) fn datapath(xdp: &Xdp, addresses: &[SocketAddr]) -> datapath::Setting
         pin_dir: xdp.pin_dir.clone(),
         stay: xdp.on_stop == OnStop::Stay,
         capacity: xdp.capacity,
+        // The kernel half goes no further than what we advertise.
+        message_max: dns.max_udp_size.min(UDP_SIZE_ADVERTISED),
         log_one_in: xdp.log_one_in,
         served: addresses.iter().flat_map(|address| spelled_out(*address, &xdp.interfaces)).collect(),
     }
