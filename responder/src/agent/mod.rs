@@ -138,6 +138,10 @@ impl Agent {
         let api = listen(config.api.listen, "api.listen").await?;
         let exposition = listen(config.metrics.listen, "metrics.listen").await?;
 
+        if let Err(error) = std::fs::create_dir_all(&config.data_dir) {
+            let directory = config.data_dir.display();
+            tracing::warn!(%directory, %error, "cannot make the data directory; what is set by hand will not survive a restart");
+        }
         let (snapshot_in, snapshot_out) = watch::channel(snapshot.clone());
         let (health, mut updates) = health::spawn(settings::health(&config), snapshot_out.clone());
         // The first update tells what was known before the restart: the first table is made with it.

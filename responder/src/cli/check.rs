@@ -37,7 +37,7 @@ pub fn check(file: &Path) -> ExitCode {
     }
     let record_sets: usize = snapshot.zones.values().map(|zone| declared::record_set_count(zone)).sum();
     println!(
-        "{}: no errors; {} zones, {record_sets} record sets, {} health checks",
+        "{}: no errors; zones: {}, record sets: {record_sets}, health checks: {}",
         file.display(),
         snapshot.zones.len(),
         snapshot.checks.len(),

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -236,17 +236,22 @@ impl Collector for Sources {
             };
             let mut family = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
             for sample in of_metric {
-                let mut encoder = family.encode_family(&sample.labels)?;
-                match metric.kind {
-                    // Counts are whole, and read best without a fraction.
-                    Kind::Counter => {
-                        encoder.encode_counter::<NoLabelSet, u64, f64>(&(sample.value as u64), None)?;
-                    }
-                    Kind::Gauge => encoder.encode_gauge(&sample.value)?,
+                if sample.labels.is_empty() {
+                    encode_value(&mut family, sample)?;
+                } else {
+                    encode_value(&mut family.encode_family(&sample.labels)?, sample)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn encode_value(encoder: &mut MetricEncoder<'_>, sample: &Sample) -> fmt::Result {
+    match sample.metric.kind {
+        // Counts are whole, and read best without a fraction.
+        Kind::Counter => encoder.encode_counter::<NoLabelSet, u64, f64>(&(sample.value as u64), None),
+        Kind::Gauge => encoder.encode_gauge(&sample.value),
     }
 }
 
