@@ -11,8 +11,8 @@ use crate::{Step, Tables};
 /// The chosen body.
 pub(crate) struct Chosen {
     pub(crate) head: BodyHead,
-    /// Where the records are; none: in the scratch memory.
-    pub(crate) link: Option<Link>,
+    /// Where the records are; [`Link::INLINE`]: in the scratch memory.
+    pub(crate) link: Link,
     /// The body's `uses`, if it is linked.
     pub(crate) uses: u64,
     /// Octets by which the records are turned, so that another one comes first.
@@ -24,7 +24,7 @@ pub(crate) fn choose(tables: &impl Tables, found: &Found) -> Step<Chosen> {
     let inconsistent = Verdict::Pass(PassReason::Inconsistent);
     let mut draw = 0;
     let (head, link, uses) = match found.form {
-        FORM_INLINE => (BodyHead::unpack(found.answer), None, 0),
+        FORM_INLINE => (BodyHead::unpack(found.answer), Link::INLINE, 0),
         FORM_CHOICE => {
             let choice = Choice::unpack(found.answer);
             let mut link = choice.link;
@@ -33,11 +33,11 @@ pub(crate) fn choose(tables: &impl Tables, found: &Found) -> Step<Chosen> {
                 link = by_weight(tables, choice, draw).ok_or(inconsistent)?;
             }
             let (uses, head) = head(tables, link).ok_or(inconsistent)?;
-            (BodyHead::unpack(head), Some(link), uses)
+            (BodyHead::unpack(head), link, uses)
         }
         _ => return Err(inconsistent),
     };
-    let max = if link.is_none() { RECORDS_INLINE } else { BODY_LARGE };
+    let max = if link == Link::INLINE { RECORDS_INLINE } else { BODY_LARGE };
     if usize::from(head.len) < RECORD_MIN || usize::from(head.len) > max {
         return Err(inconsistent);
     }

@@ -112,11 +112,12 @@ fn scan_name(packet: &mut impl Packet, at: usize, seed: u64, scratch: &mut Scrat
             Some(word) => (word, 8),
             None => (packet.load::<u32>(offset).ok_or(short)? as u64, 4),
         };
-        let through = key::through_zero(word);
+        let end = key::first_zero(word);
+        let through = key::through(end);
         if through > loaded || (through == 0 && loaded < 8) {
             return Err(short);
         }
-        let kept = if through == 0 { word } else { key::keep(word, through) };
+        let kept = key::before(word, end);
         scratch.name[index] = kept;
         hash = key::mix(hash, kept);
         sum += (kept & 0xffff_ffff) + (kept >> 32);
@@ -128,8 +129,8 @@ fn scan_name(packet: &mut impl Packet, at: usize, seed: u64, scratch: &mut Scrat
     if len == 0 || len > 255 {
         return Err(Verdict::Pass(PassReason::BadName));
     }
-    let len = packet.forget(len as u64) as usize;
-    Ok(ScannedName { hash, sum, len })
+    let forgotten = packet.forget(sum << 8 | len as u64);
+    Ok(ScannedName { hash, sum: forgotten >> 8, len: (forgotten & 0xff) as usize })
 }
 
 impl Query {

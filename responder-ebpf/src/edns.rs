@@ -19,8 +19,10 @@ const CLIENT_SUBNET: u16 = 8;
 
 /// What the query's EDNS says.
 pub(crate) struct Edns {
-    /// The DO octet of the OPT in the query; none without OPT.
-    dnssec_ok: Option<u8>,
+    /// Whether the query has OPT.
+    pub(crate) present: bool,
+    /// The octet with the DO bit.
+    dnssec_ok: u8,
     /// Octets the reply's message may have (D-16).
     pub(crate) message_max: u16,
 }
@@ -37,7 +39,7 @@ pub(crate) fn parse(
         if query.end != message_end {
             return Err(Verdict::Pass(PassReason::NotPlainQuery));
         }
-        return Ok(Edns { dnssec_ok: None, message_max: UDP_PAYLOAD_PLAIN.min(reply_max) });
+        return Ok(Edns { present: false, dnssec_ok: 0, message_max: UDP_PAYLOAD_PLAIN.min(reply_max) });
     }
     let bad = Verdict::Pass(PassReason::BadOpt);
     let at = query.end;
@@ -55,7 +57,8 @@ pub(crate) fn parse(
         check_options(packet, at + OPT_LEN, message_end)?;
     }
     Ok(Edns {
-        dnssec_ok: Some((first >> 56) as u8 & DO),
+        present: true,
+        dnssec_ok: (first >> 56) as u8 & DO,
         message_max: size.max(UDP_PAYLOAD_PLAIN).min(reply_max),
     })
 }
@@ -84,23 +87,17 @@ fn check_options(packet: &mut impl Packet, start: usize, end: usize) -> Step<()>
 }
 
 impl Edns {
-    /// Whether the reply carries OPT.
-    #[inline(always)]
-    pub(crate) fn is_present(&self) -> bool {
-        self.dnssec_ok.is_some()
-    }
-
     /// Octets of the reply's OPT.
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        if self.is_present() { OPT_LEN } else { 0 }
+        if self.present { OPT_LEN } else { 0 }
     }
 
     /// The reply's OPT as two words, octets 0 to 7 and 7 to 10: the record ends with the frame, where a single octet
     /// cannot be stored.
     #[inline(always)]
     fn words(&self) -> (u64, u32) {
-        let flags = self.dnssec_ok.unwrap_or(0) as u64;
+        let flags = self.dnssec_ok as u64;
         let first = (TYPE_OPT.to_be() as u64) << 8 | (UDP_PAYLOAD_MAX.to_be() as u64) << 24 | flags << 56;
         (first, flags as u32)
     }
@@ -108,7 +105,7 @@ impl Edns {
     /// Ones' complement sum of the reply's OPT, as if from an even offset.
     #[inline(always)]
     pub(crate) fn sum(&self) -> u64 {
-        if self.is_present() { crate::ip::halves(self.words().0) } else { 0 }
+        if self.present { crate::ip::halves(self.words().0) } else { 0 }
     }
 
     /// Writes the reply's OPT.

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use pulse53_abi::shared::Shared;
+
 use crate::{Packet, Word};
 
 /// A frame that grows like one in a driver: in front, and with whatever lay there before.
@@ -32,6 +34,18 @@ impl Packet for Frame {
 
     fn store<T: Word>(&mut self, offset: usize, value: T) -> Option<()> {
         value.write(self.octets.get_mut(offset..offset + size_of::<T>().max(2))?)
+    }
+
+    fn store_words<const WORDS: usize>(
+        &mut self,
+        offset: usize,
+        words: &[Shared; WORDS],
+        len: usize,
+    ) -> Option<()> {
+        let source: Vec<u8> = words.iter().flat_map(|word| word.load().to_ne_bytes()).collect();
+        let source = source.get(..len).filter(|source| !source.is_empty())?;
+        self.octets.get_mut(offset..offset + len)?.copy_from_slice(source);
+        Some(())
     }
 
     fn resize(&mut self, growth: i32) -> Option<()> {

@@ -13,16 +13,12 @@ const UDP: u8 = 17;
 /// TTL and hop limit of replies (D-24).
 const HOP_LIMIT: u8 = 64;
 
-/// Source and destination as they stand in the header.
-#[derive(Clone, Copy)]
-pub(crate) enum Addresses {
-    V4 { source: u32, destination: u32 },
-    V6 { source: [u64; 2], destination: [u64; 2] },
-}
-
 /// What the IP header says.
 pub(crate) struct Network {
-    pub(crate) addresses: Addresses,
+    pub(crate) is_v6: bool,
+    /// As they stand in the header; an IPv4 address is the lower half of the first word.
+    source: [u64; 2],
+    destination: [u64; 2],
     /// Where the header begins.
     pub(crate) at: usize,
     /// Where its payload begins, and how long it is.
@@ -53,14 +49,15 @@ fn parse_v4(packet: &impl Packet, at: usize) -> Step<Network> {
     if protocol != UDP {
         return Err(Verdict::Pass(PassReason::NotUdp));
     }
-    let source = packet.load(at + 12).ok_or(short)?;
-    let destination = packet.load(at + 16).ok_or(short)?;
-    let payload_len = total_length.checked_sub(IPV4_HEADER).ok_or(short)?;
+    let source: u32 = packet.load(at + 12).ok_or(short)?;
+    let destination: u32 = packet.load(at + 16).ok_or(short)?;
     Ok(Network {
-        addresses: Addresses::V4 { source, destination },
+        is_v6: false,
+        source: [source as u64, 0],
+        destination: [destination as u64, 0],
         at,
         payload_at: at + IPV4_HEADER,
-        payload_len,
+        payload_len: total_length.checked_sub(IPV4_HEADER).ok_or(short)?,
     })
 }
 
@@ -78,74 +75,54 @@ fn parse_v6(packet: &impl Packet, at: usize) -> Step<Network> {
     }
     let source = [packet.load(at + 8).ok_or(short)?, packet.load(at + 16).ok_or(short)?];
     let destination = [packet.load(at + 24).ok_or(short)?, packet.load(at + 32).ok_or(short)?];
-    Ok(Network {
-        addresses: Addresses::V6 { source, destination },
-        at,
-        payload_at: at + IPV6_HEADER,
-        payload_len,
-    })
+    Ok(Network { is_v6: true, source, destination, at, payload_at: at + IPV6_HEADER, payload_len })
 }
 
 impl Network {
     /// The address asked, as the table of served addresses holds it.
     #[inline(always)]
     pub(crate) fn destination(&self) -> AddressWords {
-        match self.addresses {
-            Addresses::V4 { destination, .. } => ipv4_words(destination),
-            Addresses::V6 { destination, .. } => destination,
-        }
+        if self.is_v6 { self.destination } else { ipv4_words(self.destination[0] as u32) }
     }
 
-    /// Whether a reply may be sent to where the query came from. The stack drops such packets; the reply must not reach a
-    /// group or the responder itself.
+    /// Whether a reply may be sent to where the query came from: not to a group, and not to nobody. The stack drops such packets.
     #[inline(always)]
     pub(crate) fn source_is_unicast(&self) -> bool {
-        match self.addresses {
-            // 224.0.0.0/3 and 0.0.0.0/8, 127.0.0.0/8 are judged by the first octet.
-            Addresses::V4 { source, .. } => {
-                let first = source as u8;
-                first != 0 && first < 224
-            }
-            Addresses::V6 { source, .. } => source[0] as u8 != 0xff && source != [0, 0],
-        }
+        let first = self.source[0] as u8;
+        if self.is_v6 { first != 0xff && self.source != [0, 0] } else { first != 0 && first < 224 }
     }
 
     /// Ones' complement sum of both addresses.
     #[inline(always)]
     pub(crate) fn address_sum(&self) -> u64 {
-        match self.addresses {
-            Addresses::V4 { source, destination } => source as u64 + destination as u64,
-            Addresses::V6 { source: [a, b], destination: [c, d] } => {
-                halves(a) + halves(b) + halves(c) + halves(d)
-            }
-        }
+        let [source, destination] =
+            [self.source, self.destination].map(|[first, second]| halves(first) + halves(second));
+        source + destination
     }
 
     /// Writes the reply's header for a payload of so many octets.
     #[inline(always)]
     pub(crate) fn write_reply(&self, packet: &mut impl Packet, payload_len: u16) -> Option<()> {
         let at = self.at;
-        match self.addresses {
-            Addresses::V4 { source, destination } => {
-                // Version 4, five words, no TOS | length | identification 0, no flags, no offset.
-                let first = 0x45 | ((payload_len + IPV4_HEADER as u16).to_be() as u64) << 16;
-                let second = HOP_LIMIT as u32 | (UDP as u32) << 8;
-                let sum = halves(first) + second as u64 + source as u64 + destination as u64;
-                packet.store(at, first)?;
-                packet.store(at + 8, second | (!fold(sum) as u32) << 16)?;
-                packet.store(at + 12, destination)?;
-                packet.store(at + 16, source)
-            }
-            Addresses::V6 { source, destination } => {
-                // Version 6, no traffic class, no flow label | length | next header | hop limit.
-                let first =
-                    0x60 | (payload_len.to_be() as u64) << 32 | (UDP as u64) << 48 | (HOP_LIMIT as u64) << 56;
-                packet.store(at, first)?;
-                packet.store(at + 8, destination[0])?;
-                packet.store(at + 16, destination[1])?;
-                packet.store(at + 24, source[0])?;
-                packet.store(at + 32, source[1])
-            }
+        let (source, destination) = (self.source, self.destination);
+        if self.is_v6 {
+            // Version 6, no traffic class, no flow label | length | next header | hop limit.
+            let first =
+                0x60 | (payload_len.to_be() as u64) << 32 | (UDP as u64) << 48 | (HOP_LIMIT as u64) << 56;
+            packet.store(at, first)?;
+            packet.store(at + 8, destination[0])?;
+            packet.store(at + 16, destination[1])?;
+            packet.store(at + 24, source[0])?;
+            packet.store(at + 32, source[1])
+        } else {
+            // Version 4, five words, no TOS | length | identification 0, no flags, no offset.
+            let first = 0x45 | ((payload_len + IPV4_HEADER as u16).to_be() as u64) << 16;
+            let second = HOP_LIMIT as u32 | (UDP as u32) << 8;
+            let sum = halves(first) + second as u64 + source[0] + destination[0];
+            packet.store(at, first)?;
+            packet.store(at + 8, second | (!fold(sum) as u32) << 16)?;
+            packet.store(at + 12, destination[0] as u32)?;
+            packet.store(at + 16, source[0] as u32)
         }
     }
 }

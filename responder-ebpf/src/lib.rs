@@ -30,6 +30,12 @@ pub use pulse53_abi as abi;
 pub use tables::{Scratch, Tables};
 
 use abi::verdict::Verdict;
+use choose::Chosen;
+use dns::Query;
+use edns::Edns;
+use ethernet::Ethernet;
+use ip::Network;
+use udp::Datagram;
 
 /// What a step gives: its result, or the verdict that ends the path.
 pub(crate) type Step<T> = Result<T, Verdict>;
@@ -45,14 +51,50 @@ pub fn run(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch
 
 #[inline(always)]
 fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Step<()> {
-    let link = ethernet::parse(packet)?;
-    let network = ip::parse(packet, &link)?;
-    let transport = udp::parse(packet, &network)?;
+    let mut link = ethernet::parse(packet)?;
+    let mut network = ip::parse(packet, &link)?;
+    let mut transport = udp::parse(packet, &network)?;
     udp::check_served(&network, &transport, tables)?;
-    let query = dns::parse(packet, &transport, tables.seed(), scratch)?;
-    let edns = edns::parse(packet, &transport, &query, tables.message_max())?;
+    forget_layout(packet, &mut link, &mut network, &mut transport);
+    let mut query = dns::parse(packet, &transport, tables.seed(), scratch)?;
+    let mut edns = edns::parse(packet, &transport, &query, tables.message_max())?;
     let found = table::find(tables, &query, scratch)?;
-    let chosen = choose::choose(tables, &found)?;
+    let mut chosen = choose::choose(tables, &found)?;
     let reply = reply::plan(&network, &query, &edns, &chosen)?;
+    // All is decided. From here on only sizes and places matter.
+    forget_layout(packet, &mut link, &mut network, &mut transport);
+    forget_contents(packet, &mut query, &mut edns, &mut chosen);
     reply::write(packet, tables, scratch, &link, &network, &transport, &query, &edns, &chosen, &reply)
+}
+
+/// Makes the verifier forget which headers there were: it would follow each combination to the end.
+#[inline(always)]
+fn forget_layout(
+    packet: &mut impl Packet,
+    link: &mut Ethernet,
+    network: &mut Network,
+    transport: &mut Datagram,
+) {
+    let known = link.len | usize::from(network.is_v6) << 8 | transport.at << 16;
+    let forgotten = packet.forget(known as u64) as usize;
+    link.len = forgotten & 0xff;
+    network.is_v6 = forgotten & 0x100 != 0;
+    network.at = link.len;
+    transport.at = (forgotten >> 16) & 0xff;
+    transport.payload_at = transport.at + udp::HEADER;
+}
+
+/// The same for what the reply holds.
+#[inline(always)]
+fn forget_contents(packet: &mut impl Packet, query: &mut Query, edns: &mut Edns, chosen: &mut Chosen) {
+    let known = query.name_len as u64
+        | u64::from(edns.present) << 8
+        | u64::from(chosen.head.len) << 16
+        | (chosen.turn as u64) << 32;
+    let forgotten = packet.forget(known);
+    query.name_len = (forgotten & 0xff) as usize;
+    edns.present = forgotten & 0x100 != 0;
+    chosen.head.len = (forgotten >> 16) as u16;
+    chosen.turn = ((forgotten >> 32) & 0xffff) as usize;
+    chosen.link.0 = packet.forget(u64::from(chosen.link.0)) as u32;
 }

@@ -1,5 +1,7 @@
 //! Access to one frame: every bounds check that the verifier wants happens here.
 
+use pulse53_abi::shared::Shared;
+
 /// An unsigned integer of one to eight octets, as it stands in memory.
 pub trait Word: Copy {
     /// Reads the integer from the front of a slice.
@@ -36,6 +38,14 @@ pub trait Packet {
 
     /// Writes at an offset; none beyond the end. A single octet may be refused at the very end of the frame.
     fn store<T: Word>(&mut self, offset: usize, value: T) -> Option<()>;
+
+    /// Writes the first `len` octets of shared words at an offset; none beyond the end of frame or words, or if `len` is zero.
+    fn store_words<const WORDS: usize>(
+        &mut self,
+        offset: usize,
+        words: &[Shared; WORDS],
+        len: usize,
+    ) -> Option<()>;
 
     /// Lengthens (or with a negative number shortens) the frame. What the frame holds afterwards is undefined; when
     /// refused, it is as before.

@@ -12,7 +12,7 @@ use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::{xdp_action, xdp_md};
 use aya_ebpf::btf_maps::{Array, PerCpuArray};
-use aya_ebpf::helpers::{bpf_get_prandom_u32, bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
+use aya_ebpf::helpers::{bpf_get_prandom_u32, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_store_bytes};
 use aya_ebpf::macros::{btf_map, xdp};
 use aya_ebpf::programs::XdpContext;
 use aya_ebpf::{EbpfContext, Global};
@@ -23,6 +23,7 @@ use fastpath::abi::draw;
 use fastpath::abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
 use fastpath::abi::limits::{FRAME_OFFSET_MASK, SERVED_ENTRIES};
 use fastpath::abi::settings::Settings;
+use fastpath::abi::shared::Shared;
 use fastpath::abi::verdict::{Counters, Verdict};
 use fastpath::{Packet, Scratch, Tables, Word};
 
@@ -157,6 +158,23 @@ fn bound(mut value: u64, mask: u64) -> u64 {
     value
 }
 
+/// `value` held in 1 to `max` in the very register that is used next: helpers take sizes only so.
+#[inline(always)]
+fn clamp(mut value: u64, max: u64) -> u64 {
+    // SAFETY: comparisons and moves on two registers.
+    unsafe {
+        asm!(
+            "if {value} < {max} goto +1",
+            "{value} = {max}",
+            "if {value} > 0 goto +1",
+            "{value} = 1",
+            max = in(reg) max,
+            value = inout(reg) value
+        )
+    };
+    value
+}
+
 impl Packet for XdpPacket<'_> {
     #[inline(always)]
     fn frame_len(&self) -> usize {
@@ -180,6 +198,21 @@ impl Packet for XdpPacket<'_> {
         // SAFETY: as above.
         unsafe { (pointer as *mut T).write_unaligned(value) };
         Some(())
+    }
+
+    #[inline(always)]
+    fn store_words<const WORDS: usize>(
+        &mut self,
+        offset: usize,
+        words: &[Shared; WORDS],
+        len: usize,
+    ) -> Option<()> {
+        let len = clamp(len as u64, 8 * WORDS as u64);
+        // SAFETY: `words` is `8 * WORDS` octets long, and the helper checks offset and length against the frame.
+        let stored = unsafe {
+            bpf_xdp_store_bytes(self.ctx.as_ptr().cast(), offset as u32, words.as_ptr() as *mut _, len as u32)
+        };
+        if stored == 0 { Some(()) } else { None }
     }
 
     #[inline(always)]

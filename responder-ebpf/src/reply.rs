@@ -1,6 +1,7 @@
 //! The reply: its size is settled first, then the frame grows and everything in it is written anew, front to back.
 
-use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, Link};
+use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, Link, RECORDS_INLINE};
+use pulse53_abi::limits::BODY_SMALL;
 use pulse53_abi::shared::Shared;
 use pulse53_abi::verdict::{DropReason, PassReason, Verdict};
 
@@ -33,7 +34,7 @@ pub(crate) fn plan(network: &Network, query: &Query, edns: &Edns, chosen: &Chose
         head.flags,
         head.flags & FLAG_AUTHORITATIVE != 0,
         [head.answers, head.authorities, head.additionals],
-        edns.is_present(),
+        edns.present,
     );
     let udp_len = (message + udp::HEADER) as u16;
     Ok(Reply {
@@ -97,7 +98,7 @@ pub(crate) fn write(
     link.write_reply(packet).ok_or(damaged)?;
     network.write_reply(packet, reply.udp_len).ok_or(damaged)?;
     write_udp(packet, datagram, reply).ok_or(damaged)?;
-    let mut at = datagram.payload_at;
+    let mut at = packet.forget(datagram.payload_at as u64) as usize;
     packet.store(at, reply.header.0).ok_or(damaged)?;
     packet.store(at + 8, reply.header.1).ok_or(damaged)?;
     at += dns::HEADER;
@@ -107,7 +108,7 @@ pub(crate) fn write(
     at += dns::QUESTION_TAIL;
     at = packet.forget(at as u64) as usize;
     write_records(packet, tables, scratch, at, chosen)?;
-    if edns.is_present() {
+    if edns.present {
         at = packet.forget((at + usize::from(chosen.head.len)) as u64) as usize;
         edns.write_reply(packet, at).ok_or(damaged)?;
     }
@@ -146,23 +147,31 @@ fn write_records(
     chosen: &Chosen,
 ) -> Step<()> {
     let damaged = Verdict::Drop(DropReason::Damaged);
-    let Some(link) = chosen.link else {
-        return copy(packet, at, chosen, |index| scratch.records.get(index).copied()).ok_or(damaged);
-    };
+    let len = usize::from(chosen.head.len);
+    let link = chosen.link;
+    if link == Link::INLINE {
+        let word = |index: usize| scratch.records.get(index).copied();
+        let half = |index: usize| {
+            word(index / 2).map(|word| (if index & 1 == 0 { word } else { word >> 32 }) as u32)
+        };
+        return copy::<{ RECORDS_INLINE / 8 }>(packet, at, len, chosen.turn, word, half).ok_or(damaged);
+    }
     let uses = match link.kind() {
         Link::SMALL => {
             let body = tables.body_small(link.index()).ok_or(damaged)?;
-            copy(packet, at, chosen, |index| word(&body.records, index)).ok_or(damaged)?;
+            let word = |index: usize| body.records.get(index).map(Shared::load);
+            let half = |index: usize| Shared::load_half(&body.records, index);
+            copy::<{ BODY_SMALL / 8 }>(packet, at, len, chosen.turn, word, half).ok_or(damaged)?;
             &body.uses
         }
         Link::MEDIUM => {
             let body = tables.body_medium(link.index()).ok_or(damaged)?;
-            copy(packet, at, chosen, |index| word(&body.records, index)).ok_or(damaged)?;
+            packet.store_words(at, &body.records, len).ok_or(damaged)?;
             &body.uses
         }
         _ => {
             let body = tables.body_large(link.index()).ok_or(damaged)?;
-            copy(packet, at, chosen, |index| word(&body.records, index)).ok_or(damaged)?;
+            packet.store_words(at, &body.records, len).ok_or(damaged)?;
             &body.uses
         }
     };
@@ -170,68 +179,61 @@ fn write_records(
     if uses.load() == chosen.uses { Ok(()) } else { Err(Verdict::Drop(DropReason::Recycled)) }
 }
 
+/// Copies `len` octets of records, twelve to `8 * WORDS`, beginning `turn` octets in and going on at the front. The records are
+/// read by words of eight octets or by halves of four.
 #[inline(always)]
-fn word(records: &[Shared], index: usize) -> Option<u64> {
-    records.get(index).map(|word| word.load())
-}
-
-/// The most words a body holds.
-const RECORD_WORDS: usize = pulse53_abi::limits::BODY_LARGE / 8;
-
-/// Copies `len` octets of records, at least twelve, beginning `turn` octets in and going on at the front.
-#[inline(always)]
-fn copy(
+fn copy<const WORDS: usize>(
     packet: &mut impl Packet,
     at: usize,
-    chosen: &Chosen,
+    len: usize,
+    turn: usize,
     word: impl Fn(usize) -> Option<u64>,
+    half: impl Fn(usize) -> Option<u32>,
 ) -> Option<()> {
-    let len = usize::from(chosen.head.len);
-    if chosen.turn & 7 != 0 || (chosen.turn != 0 && len & 7 != 0) {
-        return copy_halves(packet, at, chosen, word);
+    if turn != 0 {
+        return copy_turned::<WORDS>(packet, at, len, turn, half);
     }
-    let words = len / 8;
-    let mut source = chosen.turn / 8;
-    for index in 0..RECORD_WORDS {
+    // Forgotten, or the compiler derives bounds and offsets from `len` in ways that the verifier cannot follow.
+    let words = packet.forget((len / 8) as u64) as usize;
+    for index in 0..WORDS {
         if index >= words {
             break;
         }
-        packet.store(at + 8 * index, word(source)?)?;
-        source += 1;
-        if source >= words && chosen.turn != 0 {
-            source = 0;
-        }
+        packet.store(at + 8 * index, word(index)?)?;
     }
     let rest = len & 7;
     if rest != 0 {
         // The last eight octets once more, in one piece: they end with the records, and perhaps with the frame.
         let shift = 8 * rest as u32;
-        let last = word(words - 1)? >> shift | word(words)? << (64 - shift);
+        let last = word(words.wrapping_sub(1))? >> shift | word(words)? << (64 - shift);
         packet.store(at + len - 8, last)?;
     }
     Some(())
 }
 
-/// The same by four octets, for records whose length is no multiple of eight.
+/// The same by four octets, which the length of turned records is a multiple of: from `turn` to the end, then what is before it.
 #[inline(always)]
-fn copy_halves(
+fn copy_turned<const WORDS: usize>(
     packet: &mut impl Packet,
     at: usize,
-    chosen: &Chosen,
-    word: impl Fn(usize) -> Option<u64>,
+    len: usize,
+    turn: usize,
+    half: impl Fn(usize) -> Option<u32>,
 ) -> Option<()> {
-    let halves = usize::from(chosen.head.len) / 4;
-    let mut source = chosen.turn / 4;
-    for index in 0..2 * RECORD_WORDS {
-        if index >= halves {
+    let first = packet.forget((turn / 4) as u64) as usize;
+    let behind = len.wrapping_sub(turn);
+    for index in 0..2 * WORDS {
+        if 4 * index >= behind {
             break;
         }
-        let both = word(source / 2)?;
-        packet.store(at + 4 * index, (if source & 1 == 0 { both } else { both >> 32 }) as u32)?;
-        source += 1;
-        if source >= halves {
-            source = 0;
+        packet.store(at + 4 * index, half(first.wrapping_add(index))?)?;
+    }
+    let at = packet.forget((at + behind) as u64) as usize;
+    for index in 0..2 * WORDS {
+        if 4 * index >= turn {
+            break;
         }
+        packet.store(at + 4 * index, half(index)?)?;
     }
     Some(())
 }

@@ -118,7 +118,8 @@ pub struct BodyHead {
     pub flags: u8,
 }
 
-/// `BodyHead::flags`: all answers have one length, a multiple of four, and the draw decides which comes first.
+/// `BodyHead::flags`: all answers have one length, a multiple of four octets, in no more than [`limits::BODY_SMALL`], and the draw
+/// decides which comes first.
 pub const FLAG_ROTATES: u8 = 0x40;
 /// `BodyHead::flags`: the AA bit.
 pub const FLAG_AUTHORITATIVE: u8 = 0x80;
@@ -177,6 +178,8 @@ impl Choice {
 pub struct Link(pub u32);
 
 impl Link {
+    /// Nowhere: the records are in the slot itself.
+    pub const INLINE: Self = Self(0);
     /// A [`Body`] of [`limits::BODY_SMALL`] octets.
     pub const SMALL: u32 = 1;
     /// A [`Body`] of [`limits::BODY_MEDIUM`] octets.
@@ -192,7 +195,7 @@ impl Link {
         Self(kind << 28 | (index & 0x0fff_ffff))
     }
 
-    /// One of the constants above, or 0 for nowhere.
+    /// One of the constants above, or 0 for [`Self::INLINE`].
     #[inline(always)]
     pub const fn kind(self) -> u32 {
         self.0 >> 28

@@ -36,33 +36,27 @@ pub fn fold(word: u64) -> u64 {
     word | ((at_least_a & !above_z & !word & HIGH) >> 2)
 }
 
-/// The octets of a word up to and including its first zero octet, counted 1 to 8; 0 if there is none.
+/// Marks the first zero octet of a word: the lowest bit of that octet, or nothing.
+///
+/// No branch here nor in what reads the mark: the verifier would follow each.
 #[inline(always)]
-pub fn through_zero(word: u64) -> u32 {
+pub fn first_zero(word: u64) -> u64 {
     let zeros = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
-    if zeros == 0 {
-        return 0;
-    }
     // The lowest set bit is exact: borrows only run upwards.
-    let lowest = zeros & zeros.wrapping_neg();
-    // 0x80 << 8n: a De Bruijn-free way without count-trailing-zeros, which the machine lacks.
-    let mut octet = 1;
-    if lowest & 0x0000_0000_ffff_ffff == 0 {
-        octet += 4;
-    }
-    if lowest & 0x0000_ffff_0000_ffff == 0 {
-        octet += 2;
-    }
-    if lowest & 0x00ff_00ff_00ff_00ff == 0 {
-        octet += 1;
-    }
-    octet
+    (zeros & zeros.wrapping_neg()) >> 7
 }
 
-/// Keeps the first `count` octets of a word, 0 to 8, and zeroes the others.
+/// The octets of a word up to and including the marked one, counted 1 to 8; 0 without a mark.
 #[inline(always)]
-pub fn keep(word: u64, count: u32) -> u64 {
-    if count >= 8 { word } else { word & !(u64::MAX << (8 * count)) }
+pub fn through(mark: u64) -> u32 {
+    // A mark in octet k moves octet 7 - k of the factor to the top.
+    (mark.wrapping_mul(0x0102_0304_0506_0708) >> 56) as u32
+}
+
+/// A word without what lies at or behind the marked octet; the whole word without a mark.
+#[inline(always)]
+pub fn before(word: u64, mark: u64) -> u64 {
+    word & mark.wrapping_sub(1)
 }
 
 /// The hash of a whole question: `name` in wire form, in any case, root label included.
@@ -93,14 +87,19 @@ mod tests {
 
     #[test]
     fn the_first_zero_octet_is_found() {
-        assert_eq!(through_zero(u64::MAX), 0);
+        assert_eq!(through(first_zero(u64::MAX)), 0);
+        assert_eq!(before(u64::MAX, 0), u64::MAX);
         for at in 0..8 {
             for other in [1u8, 0x7f, 0x80, 0xff] {
                 let mut octets = [other; 8];
                 octets[at] = 0;
-                assert_eq!(through_zero(u64::from_le_bytes(octets)), at as u32 + 1, "{octets:?}");
-                octets[7] = 0;
-                assert_eq!(through_zero(u64::from_le_bytes(octets)), at as u32 + 1, "{octets:?}");
+                let mut kept = [0; 8];
+                kept[..at].fill(other);
+                for octets in [octets, [&octets[..7], &[0]].concat().try_into().unwrap()] {
+                    let word = u64::from_le_bytes(octets);
+                    assert_eq!(through(first_zero(word)), at as u32 + 1, "{octets:?}");
+                    assert_eq!(before(word, first_zero(word)).to_le_bytes(), kept, "{octets:?}");
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! touch it through safe references.
 
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 pub mod client;
 pub mod draw;

@@ -30,9 +30,37 @@ impl Shared {
         self.0.load(Ordering::Acquire)
     }
 
+    /// Reads four octets: the half with this index in a run of words, each of which has two; none beyond the end.
+    #[inline(always)]
+    pub fn load_half(words: &[Self], index: usize) -> Option<u32> {
+        // Checked and used as the same number: the compiler would otherwise advance a pointer whose range is unknown.
+        #[cfg(target_arch = "bpf")]
+        let index = opaque(index);
+        if index >= 2 * words.len() {
+            return None;
+        }
+        // Read as such: shifted out of a whole word, the word's offset would be masked, which the verifier overestimates.
+        #[cfg(target_arch = "bpf")]
+        #[expect(unsafe_code, reason = "as in `load`")]
+        // SAFETY: the index lies within the words, which the target holds with their lower half first.
+        return Some(unsafe { words.as_ptr().cast::<u32>().add(index).read_volatile() });
+        #[cfg(not(target_arch = "bpf"))]
+        words.get(index / 2).map(|word| (word.load() >> (32 * (index & 1))) as u32)
+    }
+
     /// Writes the word; only userspace does.
     #[cfg(not(target_arch = "bpf"))]
     pub fn store(&self, value: u64) {
         self.0.store(value, Ordering::Release);
     }
+}
+
+/// Its argument, as a number the compiler knows nothing about.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+#[expect(unsafe_code, reason = "assembly, though none is emitted")]
+fn opaque(mut value: usize) -> usize {
+    // SAFETY: no instruction.
+    unsafe { core::arch::asm!("/* {0} */", inout(reg) value, options(pure, nomem, nostack)) };
+    value
 }

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use pulse53_abi::limits::BODY_SMALL;
+
 use crate::model::{Name, Rdata, RecordType, Ttl};
 
 /// RCODEs used in replies (RFC 1035 section 4.1.1).
@@ -36,7 +38,8 @@ pub struct Body {
     pub authoritative: bool,
     /// Number of answer, authority and additional records.
     pub counts: [u16; 3],
-    /// Whether the draw decides which answer comes first: all answers have the same length, a multiple of four octets.
+    /// Whether the draw decides which answer comes first: all answers have the same length, a multiple of four octets, and
+    /// take no more than [`BODY_SMALL`] octets together.
     pub rotates: bool,
     octets: Box<[u8]>,
     suffixes: Box<[SuffixOwner]>,
@@ -150,6 +153,7 @@ impl BodyWriter {
         let answers = usize::from(self.counts[0]);
         let rotates = answers > 1
             && self.counts[1..] == [0, 0]
+            && self.octets.len() <= BODY_SMALL
             && self.octets.len().is_multiple_of(4 * answers)
             && records_have_equal_length(&self.octets, self.octets.len() / answers);
         Body {
@@ -172,7 +176,7 @@ fn records_have_equal_length(octets: &[u8], length: usize) -> bool {
     })
 }
 
-/// How the records of an RRset whose lengths differ can be ordered so that the order varies between replies: up to
+/// How the records of an RRset that does not rotate can be ordered so that the order varies between replies: up to
 /// eight rotations, each a body of its own.
 pub fn rotated_answers(rtype: RecordType, ttl: Ttl, rdatas: &[Rdata]) -> Vec<Arc<Body>> {
     let plain = Body::answer(rtype, ttl, rdatas);

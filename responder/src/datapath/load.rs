@@ -230,13 +230,12 @@ fn map<T: SharedLayout>(ebpf: &Ebpf, name: &'static str, count: u32) -> Result<R
         .map_err(|error| LoadError::Mapping(name, error))
 }
 
-/// Whether the kernel said EPERM or EACCES somewhere below.
+/// Whether the kernel said EPERM somewhere below: a missing capability. EACCES is the verifier's no.
 fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::PermissionDenied
-        {
+        let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        if code == Some(nix::errno::Errno::EPERM as i32) {
             return true;
         }
         next = error.source();
