@@ -42,11 +42,11 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// The kernel's share of what was sent since an earlier reading, for people.
-    pub fn kernel_share_since(self, earlier: Self) -> String {
+    /// The kernel's share of what was sent since an earlier reading, from 0 to 1.
+    pub fn kernel_share_since(self, earlier: Self) -> f64 {
         let kernel = self.kernel.saturating_sub(earlier.kernel);
         let all = kernel + self.userspace.saturating_sub(earlier.userspace);
-        if all == 0 { "unknown".to_owned() } else { format!("{:.2} %", kernel as f64 / all as f64 * 100.0) }
+        if all == 0 { 0.0 } else { kernel as f64 / all as f64 }
     }
 }
 
@@ -132,7 +132,8 @@ fn status(said: &str) -> Option<Status> {
         })
         .collect();
     let datapath = match status["kernel_problem"].as_str() {
-        Some(problem) => format!("through sockets alone: {problem}"),
+        // What follows the first line is the verifier's, and in the log.
+        Some(problem) => format!("through sockets alone: {}", problem.lines().next().unwrap_or_default()),
         None if interfaces.is_empty() => "through sockets alone".to_owned(),
         None => format!("by XDP on {}", interfaces.join(", ")),
     };
@@ -150,8 +151,8 @@ mod tests {
     fn the_kernels_share_is_that_of_the_time_between() {
         let earlier = Replies { kernel: 100, userspace: 1000 };
         let later = Replies { kernel: 1075, userspace: 1025 };
-        assert_eq!(later.kernel_share_since(earlier), "97.50 %");
-        assert_eq!(later.kernel_share_since(later), "unknown");
+        assert_eq!(later.kernel_share_since(earlier), 0.975);
+        assert_eq!(later.kernel_share_since(later), 0.0);
     }
 
     #[test]

@@ -224,12 +224,12 @@ fn under_load(
     load.outcome()
 }
 
-/// Tells how it went; false if an answer was lost or a dead endpoint is still named.
-fn summarize(outcome: &Outcome, watched: &Watched, kernel_share: String) -> bool {
+/// Tells how it went; false if an answer was lost, a dead endpoint is still named, or the kernel took no part.
+fn summarize(outcome: &Outcome, watched: &Watched, kernel_share: f64) -> bool {
     let line = |what: &str, value: String| println!("  {what:<54} {value}");
     println!("\nsummary");
     line("answered queries/s", grouped(outcome.answered_per_second as u64));
-    line("share answered in the kernel", kernel_share);
+    line("share answered in the kernel", format!("{:.2} %", kernel_share * 100.0));
     let mut all_moved = true;
     for ((name, policy), seen) in WATCHED.iter().zip(&watched.names) {
         let what = format!("death → last answer naming it, {name}");
@@ -256,7 +256,10 @@ fn summarize(outcome: &Outcome, watched: &Watched, kernel_share: String) -> bool
             "\nfailed: a name did not move away from the dead endpoint; see `pulse53 status` and the log"
         );
     }
-    lost == 0 && all_moved
+    if kernel_share == 0.0 {
+        println!("\nfailed: the kernel answered nothing; see why behind `pulse53 serves` above");
+    }
+    lost == 0 && all_moved && kernel_share > 0.0
 }
 
 fn explain_and_serve(network: &Network, agent: &mut Agent) -> Result<()> {
