@@ -151,6 +151,9 @@ fn show(arguments: &Arguments) -> Result<bool> {
     let watched = watch.stop()?;
     let kernel_share = after.replies.kernel_share_since(before.replies);
     let promised = summarize(&outcome, &watched, kernel_share);
+    if !promised {
+        println!("\nits log ends:\n{}", agent.log_tail());
+    }
 
     if arguments.serve {
         endpoints[0] = Endpoint::start(&network.server, VICTIM)?;
@@ -252,9 +255,7 @@ fn summarize(outcome: &Outcome, watched: &Watched, kernel_share: f64) -> bool {
         );
     }
     if !all_moved {
-        println!(
-            "\nfailed: a name did not move away from the dead endpoint; see `pulse53 status` and the log"
-        );
+        println!("\nfailed: a name did not move away from the dead endpoint");
     }
     if kernel_share == 0.0 {
         println!("\nfailed: the kernel answered nothing; see why behind `pulse53 serves` above");

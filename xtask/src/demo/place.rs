@@ -22,10 +22,10 @@ pub struct Place {
 impl Place {
     pub fn make(id: u32) -> Result<Self> {
         let place = Self { root: Path::new(DIRECTORY).join(format!("{PREFIX}{id}")) };
-        for directory in [place.data(), place.pins()] {
+        for directory in [place.data(), place.mount()] {
             std::fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
         }
-        process::capture(Command::new("mount").args(["-t", "bpf", "pulse53"]).arg(place.pins())).context(
+        process::capture(Command::new("mount").args(["-t", "bpf", "pulse53"]).arg(place.mount())).context(
             "mounting a BPF file system: the kernel needs CONFIG_BPF_SYSCALL, and root the right to mount",
         )?;
         Ok(place)
@@ -35,8 +35,13 @@ impl Place {
         self.root.join("data")
     }
 
+    /// Below the top of the file system, where the kernel keeps files of its own.
     pub fn pins(&self) -> PathBuf {
-        self.root.join("bpf")
+        self.mount().join("pulse53")
+    }
+
+    fn mount(&self) -> PathBuf {
+        mount(&self.root)
     }
 
     pub fn log(&self) -> PathBuf {
@@ -50,9 +55,13 @@ impl Drop for Place {
     }
 }
 
+fn mount(root: &Path) -> PathBuf {
+    root.join("bpf")
+}
+
 fn remove(root: &Path) {
     // Nothing useful can be done about a failure here, and the directory may be half made.
-    process::succeeds(Command::new("umount").arg(root.join("bpf")));
+    process::succeeds(Command::new("umount").arg(mount(root)));
     let _ = std::fs::remove_dir_all(root);
 }
 
