@@ -1,6 +1,7 @@
 //! `pulse53 serve` in the server's namespace, and what it says of itself.
 
 use std::fs::File;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ pub struct Agent<'a> {
     child: Child,
     namespace: &'a Namespace,
     log: PathBuf,
+    notify: UnixDatagram,
+    ready: bool,
 }
 
 /// Replies sent so far, by who sent them.
@@ -62,18 +65,22 @@ impl<'a> Agent<'a> {
         let log = place.log();
         let output = File::create(&log).with_context(|| format!("making {}", log.display()))?;
         let errors = output.try_clone().context("sharing the agent's log")?;
+        let path = place.notify();
+        let notify = UnixDatagram::bind(&path).with_context(|| format!("listening on {}", path.display()))?;
+        notify.set_nonblocking(true).context("making a socket non-blocking")?;
         let child = namespace
             .command(&binary()?)
             .args(["serve", "--config", CONFIG])
             .env("PULSE53_DATA_DIR", place.data())
             .env("PULSE53_XDP_PIN_DIR", place.pins())
+            .env("NOTIFY_SOCKET", path)
             .current_dir(workspace::root())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
             .spawn()
             .context("starting pulse53 through nsenter and setpriv (package util-linux)")?;
-        Ok(Self { child, namespace, log })
+        Ok(Self { child, namespace, log, notify, ready: false })
     }
 
     /// Fails, with the end of its log, if it has ended.
@@ -82,6 +89,15 @@ impl<'a> Agent<'a> {
             bail!("pulse53 has ended ({status}); its log ends:\n{}", self.log_tail());
         }
         Ok(())
+    }
+
+    /// Whether it has said, as to systemd, that it is ready: in the kernel, too.
+    pub fn is_ready(&mut self) -> bool {
+        let mut message = [0; 1024];
+        while let Ok(length) = self.notify.recv(&mut message) {
+            self.ready |= message[..length].split(|octet| *octet == b'\n').any(|line| line == b"READY=1");
+        }
+        self.ready
     }
 
     pub fn log_tail(&self) -> String {

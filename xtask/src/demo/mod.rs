@@ -166,17 +166,18 @@ fn start_endpoints(network: &Network) -> Result<Vec<Endpoint>> {
     ENDPOINTS.iter().map(|address| Endpoint::start(&network.server, *address)).collect()
 }
 
-/// Ready is what a client sees: every watched name is answered, and the failover name by its primary.
+/// Ready is what the agent says and a client sees: every watched name is answered.
 fn wait_until_served(agent: &mut Agent, watch: &Watch) -> Result<()> {
     let patience = Instant::now() + Duration::from_secs(20);
-    while !watch.all_answered() {
+    while !(agent.is_ready() && watch.all_answered()) {
         interrupt::check()?;
         agent.check()?;
         if Instant::now() > patience {
-            bail!("pulse53 did not answer {} within 20 s; its log ends:\n{}", WATCHED[0].0, agent.log_tail());
+            bail!("pulse53 was not ready within 20 s; its log ends:\n{}", agent.log_tail());
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+    watch.count_from_here();
     Ok(())
 }
 

@@ -44,6 +44,11 @@ impl Place {
         mount(&self.root)
     }
 
+    /// Where the agent says that it is ready (sd_notify).
+    pub fn notify(&self) -> PathBuf {
+        self.root.join("notify")
+    }
+
     pub fn log(&self) -> PathBuf {
         self.root.join("pulse53.log")
     }

@@ -81,15 +81,16 @@ impl Watch {
         Ok(Self { notes, thread: Some(thread) })
     }
 
-    /// Whether every name has an answer by now. What was asked in vain until then is forgotten: nobody served yet.
+    /// Whether every name has an answer by now.
     pub fn all_answered(&self) -> bool {
+        lock(&self.notes).names.iter().all(|name| !name.latest.is_empty())
+    }
+
+    /// Counts anew: what was asked until now was asked of a server that had not said it was ready.
+    pub fn count_from_here(&self) {
         let mut notes = lock(&self.notes);
-        let all = notes.names.iter().all(|name| !name.latest.is_empty());
-        if all {
-            (notes.sent, notes.given_up) = (0, 0);
-            notes.unanswered.clear();
-        }
-        all
+        (notes.sent, notes.given_up) = (0, 0);
+        notes.unanswered.clear();
     }
 
     /// From now on answers that name this endpoint are late.
@@ -158,7 +159,7 @@ fn watch(socket: &UdpSocket, notes: &Mutex<Notes>) -> Result<()> {
                 }
             }
             match socket.send(&dns::question(id, name)) {
-                // Before the server listens its host says so; what was asked then is forgotten later.
+                // Before the server listens its host says so; what was asked then does not count.
                 Err(error) if error.kind() != ErrorKind::ConnectionRefused => {
                     return Err(error).context("asking from the watcher");
                 }
