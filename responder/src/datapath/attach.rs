@@ -1,6 +1,6 @@
 //! Puts the program on an interface, and keeps it there when the agent dies.
 //!
-//! Every interface has one link, pinned as `<interface>.native` or `<interface>.generic`. A pinned link outlives the agent; the next one puts its own program
+//! Every interface has one link, pinned as `native:<interface>` or `generic:<interface>`. A pinned link outlives the agent; the next one puts its own program
 //! into it in one step.
 
 use std::io;
@@ -124,10 +124,17 @@ pub fn remove_pins(dir: &Path) -> Result<(), AttachError> {
     Ok(())
 }
 
+/// Where the link of an interface is pinned. The BPF file system refuses names with a dot, which interfaces of VLANs have; a
+/// colon no interface can have.
+fn pin_of(dir: &Path, interface: &str, mode: Mode) -> PathBuf {
+    dir.join(format!("{}:{}", mode.as_str(), interface.replace('.', ":")))
+}
+
 fn is_link(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     [Mode::Native, Mode::Generic]
         .iter()
-        .any(|mode| path.extension().is_some_and(|name| name == mode.as_str()))
+        .any(|mode| name.strip_prefix(mode.as_str()).is_some_and(|rest| rest.starts_with(':')))
 }
 
 /// Puts the program into the pinned link of an interface, or onto the interface if there is none.
@@ -138,7 +145,7 @@ pub fn attach(program: &mut Xdp, interface: &str, mode: Mode, dir: &Path) -> Res
         Mode::Generic => &[Mode::Generic],
     };
     for mode in [Mode::Native, Mode::Generic] {
-        let pin = dir.join(format!("{interface}.{}", mode.as_str()));
+        let pin = pin_of(dir, interface, mode);
         if !pin.exists() {
             continue;
         }
@@ -157,7 +164,7 @@ pub fn attach(program: &mut Xdp, interface: &str, mode: Mode, dir: &Path) -> Res
     for &mode in modes {
         match attach_anew(program, interface, mode) {
             Ok(link) => {
-                let pin = dir.join(format!("{interface}.{}", mode.as_str()));
+                let pin = pin_of(dir, interface, mode);
                 let pinned =
                     link.pin(&pin).map_err(|error| AttachError::Pin(pin.clone(), Box::new(error)))?;
                 let link: FdLink = pinned.into();
@@ -219,4 +226,19 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_of_links_are_names_that_the_bpf_file_system_takes() {
+        for (interface, name) in [("eth0", "native:eth0"), ("eth0.100", "native:eth0:100")] {
+            let pin = pin_of(Path::new("/pins"), interface, Mode::Native);
+            assert_eq!(pin, Path::new("/pins").join(name));
+            assert!(is_link(&pin));
+        }
+        assert!(!is_link(Path::new("/pins/SLOTS")) && !is_link(Path::new("/pins/native")));
+    }
 }
