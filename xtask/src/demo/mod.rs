@@ -36,7 +36,7 @@ use load::{Load, Outcome};
 use network::{INTERFACE, Network};
 use peer::Peer;
 use place::Place;
-use watch::{Watch, Watched};
+use watch::{End, Watch, Watched};
 
 /// Where examples/demo/pulse53.toml listens.
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(network::SERVER_V4), 53);
@@ -235,17 +235,14 @@ fn summarize(outcome: &Outcome, watched: &Watched, kernel_share: f64) -> bool {
     line("answered queries/s", grouped(outcome.answered_per_second as u64));
     line("share answered in the kernel", format!("{:.2} %", kernel_share * 100.0));
     let mut all_moved = true;
-    for ((name, policy), seen) in WATCHED.iter().zip(&watched.names) {
-        let what = format!("death → last answer naming it, {name}");
-        let value = match (seen.last_naming, seen.still_named) {
-            (_, true) => {
-                all_moved = false;
-                "never: the dead endpoint is still named".to_owned()
-            }
-            (Some(after), false) => format!("{:.0} ms", after.as_secs_f64() * 1000.0),
-            (None, false) => "0 ms".to_owned(),
+    for ((name, policy), end) in WATCHED.iter().zip(&watched.ends) {
+        let value = match end {
+            End::Moved(after) => format!("{:.0} ms", after.as_secs_f64() * 1000.0),
+            End::StillNamed => "never".to_owned(),
+            End::Unanswered => "no answer".to_owned(),
         };
-        line(&what, format!("{value:<10} ({policy})"));
+        all_moved &= matches!(end, End::Moved(_));
+        line(&format!("death → last answer naming it, {name}"), format!("{value:<10} ({policy})"));
     }
     let lost = outcome.lost + watched.lost;
     line("lost queries", format!("{lost} of {}", grouped(outcome.sent + watched.sent)));

@@ -43,20 +43,38 @@ struct Name {
     latest: Vec<Ipv4Addr>,
     /// When an answer last named the endpoint, after its death.
     last_naming: Option<Instant>,
+    /// When an answer last did not, after its death.
+    last_other: Option<Instant>,
 }
 
 /// What was seen in the end.
 pub struct Watched {
-    pub names: Vec<Seen>,
+    /// In the order of the names.
+    pub ends: Vec<End>,
     pub sent: u64,
     pub lost: u64,
 }
 
-/// What was seen of one name.
-pub struct Seen {
-    /// From the endpoint's death to the last answer that named it.
-    pub last_naming: Option<Duration>,
-    pub still_named: bool,
+/// How it ended with a name that the dead endpoint was answered for.
+#[derive(Debug, PartialEq)]
+pub enum End {
+    /// From the endpoint's death to the last answer that named it; others followed.
+    Moved(Duration),
+    StillNamed,
+    Unanswered,
+}
+
+impl Name {
+    fn end(&self, death: Option<(Ipv4Addr, Instant)>, now: Instant) -> End {
+        match (death, self.last_naming, self.last_other) {
+            (Some((_, death)), Some(last), Some(other)) if last < other && last + STILL < now => {
+                End::Moved(last - death)
+            }
+            (Some(_), Some(_), _) => End::StillNamed,
+            (Some(_), None, Some(_)) => End::Moved(Duration::ZERO),
+            _ => End::Unanswered,
+        }
+    }
 }
 
 impl Watch {
@@ -66,8 +84,12 @@ impl Watch {
             socket.connect(server).with_context(|| format!("directing the watcher at {server}"))?;
             Ok(socket)
         })?;
-        let names =
-            names.iter().map(|name| Name { name: (*name).to_owned(), latest: Vec::new(), last_naming: None });
+        let names = names.iter().map(|name| Name {
+            name: (*name).to_owned(),
+            latest: Vec::new(),
+            last_naming: None,
+            last_other: None,
+        });
         let notes = Arc::new(Mutex::new(Notes {
             stop: false,
             names: names.collect(),
@@ -110,12 +132,8 @@ impl Watch {
         let ended = Instant::now();
         self.end()?;
         let notes = lock(&self.notes);
-        let seen = |name: &Name| Seen {
-            last_naming: name.last_naming.zip(notes.death).map(|(last, (_, death))| last - death),
-            still_named: name.last_naming.is_some_and(|last| last + STILL > ended),
-        };
         Ok(Watched {
-            names: notes.names.iter().map(seen).collect(),
+            ends: notes.names.iter().map(|name| name.end(notes.death, ended)).collect(),
             sent: notes.sent,
             lost: notes.given_up + notes.unanswered.len() as u64,
         })
@@ -211,9 +229,36 @@ fn note_answers(
         }
         let death = notes.death;
         let name = &mut notes.names[asked[usize::from(response.id)]];
-        if death.is_some_and(|(endpoint, _)| response.addresses.contains(&endpoint)) {
-            name.last_naming = Some(now);
+        match death {
+            Some((endpoint, _)) if response.addresses.contains(&endpoint) => name.last_naming = Some(now),
+            Some(_) => name.last_other = Some(now),
+            None => {}
         }
         name.latest = response.addresses;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_moved_only_if_others_answer_for_it() {
+        let death = Instant::now();
+        let at = |ms| death + Duration::from_millis(ms);
+        let end = |last_naming: Option<u64>, last_other: Option<u64>| {
+            let name = Name {
+                name: String::new(),
+                latest: Vec::new(),
+                last_naming: last_naming.map(at),
+                last_other: last_other.map(at),
+            };
+            name.end(Some((Ipv4Addr::LOCALHOST, death)), at(5000))
+        };
+        assert_eq!(end(Some(150), Some(4999)), End::Moved(Duration::from_millis(150)));
+        assert_eq!(end(None, Some(4999)), End::Moved(Duration::ZERO));
+        assert_eq!(end(Some(4800), Some(4999)), End::StillNamed);
+        assert_eq!(end(Some(150), Some(100)), End::StillNamed);
+        assert_eq!(end(None, None), End::Unanswered);
     }
 }
