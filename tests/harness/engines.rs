@@ -9,7 +9,7 @@ use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
 use pulse53_abi::draw;
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_abi::verdict::Verdict;
-use pulse53_core::compile::Compiler;
+use pulse53_core::compile::{Compiler, Health};
 use pulse53_core::lower;
 use pulse53_core::model::Snapshot;
 use pulse53_core::table::{AnswerTable, Generation};
@@ -26,18 +26,27 @@ pub struct Engines {
     scratch: Scratch,
 }
 
+/// What all engines say to a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// The reply's message; none: silence.
+    pub message: Option<Vec<u8>>,
+    /// Whether it came from the loaded program.
+    pub in_kernel: bool,
+}
+
 /// The served addresses of every test.
 pub const SERVED: [&str; 2] = ["192.0.2.53:53", "[2001:db8::53]:53"];
 
 impl Engines {
-    /// The engines over one zone, or none where the program cannot be loaded, which is then said.
+    /// The engines over one zone with all checks healthy, or none where the program cannot be loaded, which is then said.
     pub fn new(apex: &str, master_file: &str, record_sets: &str) -> Option<Self> {
-        Self::of(&zone::snapshot(apex, master_file, record_sets))
+        Self::of(&zone::snapshot(apex, master_file, record_sets), &|_| true)
     }
 
-    /// The same over a snapshot, every health check being healthy.
-    pub fn of(snapshot: &Snapshot) -> Option<Self> {
-        let table = Compiler::new(snapshot, &|_| true, Generation(1)).table().clone();
+    /// The same over a snapshot and the status of its checks.
+    pub fn of(snapshot: &Snapshot, health: Health<'_>) -> Option<Self> {
+        let table = Compiler::new(snapshot, health, Generation(1)).table().clone();
         let sizes = Sizes::needed(lower::lower(&table).filter_map(|(key, entry)| Some((key, entry.ok()?))))
             .with_headroom(u32::MAX);
         let kernel = match Loaded::load(sizes, UDP_PAYLOAD_MAX, 0) {
@@ -60,27 +69,63 @@ impl Engines {
         Some(engines)
     }
 
+    /// Takes up other declarations, in the memory there is.
+    pub fn declare(&mut self, snapshot: &Snapshot, health: Health<'_>) {
+        let generation = self.table.generation().next();
+        self.table = Compiler::new(snapshot, health, generation).table().clone();
+        for hot in [&mut self.host, self.kernel.hot_table_mut()] {
+            let synced = datapath::fill(hot, &self.table);
+            assert_eq!(synced.refused, 0, "the tables of tests have room for all");
+        }
+    }
+
+    /// The answer table.
+    pub fn table(&self) -> &AnswerTable {
+        &self.table
+    }
+
     /// The loaded program.
     pub fn kernel(&mut self) -> &mut Loaded {
         &mut self.kernel
     }
 
     /// Sends a frame through all engines with the same draw, and asserts that the host build and the loaded program did the same, and
-    /// that a reply is the one userspace gives. Tells whether it was answered in the kernel.
-    pub fn agree(&mut self, query: &QueryFrame) -> bool {
-        let octets = query.octets();
-        let answered = self.both(&octets);
-        let Some(reply) = answered else { return false };
+    /// that their reply is the one userspace gives.
+    pub fn agree(&mut self, query: &QueryFrame) -> Agreed {
+        let answered = self.both(&query.octets());
+        let message = self.in_userspace(query);
+        if let Some(reply) = &answered {
+            self.assert_same(query, reply, message.as_deref());
+        }
+        Agreed { message, in_kernel: answered.is_some() }
+    }
+
+    /// The same for octets that may be no query at all. Tells whether the fast path answered.
+    pub fn agree_on_octets(&mut self, octets: &[u8]) -> bool {
+        let answered = self.both(octets);
+        if let Some(reply) = &answered {
+            let query = QueryFrame::read(octets).unwrap_or_else(|| panic!("no query:\n{}", hex(octets)));
+            let message = self.in_userspace(&query);
+            self.assert_same(&query, reply, message.as_deref());
+        }
+        answered.is_some()
+    }
+
+    /// What userspace replies under the draw that the fast path took.
+    fn in_userspace(&mut self, query: &QueryFrame) -> Option<Vec<u8>> {
+        // The fast path draws once, and only where it must; userspace always draws.
+        self.random = draw::next(self.random);
         let mut message = Vec::new();
         let received =
             Received { packet: &query.message, source: query.client.ip(), transport: Transport::Udp };
-        // The fast path draws once, and only where it must; userspace always draws.
-        let draw = draw::next(self.random);
-        respond(&self.table, &ReplySettings::default(), &received, draw, &mut message)
-            .expect("userspace answers, too");
-        assert_eq!(hex(&reply), hex(&query.reply_octets(&message)), "{query:?}");
-        self.random = draw;
-        true
+        respond(&self.table, &ReplySettings::default(), &received, self.random, &mut message)?;
+        Some(message)
+    }
+
+    /// Law 1, and D-24: the frame expected is built from nothing, its checksums computed over all of it.
+    fn assert_same(&self, query: &QueryFrame, reply: &[u8], message: Option<&[u8]>) {
+        let message = message.unwrap_or_else(|| panic!("only the fast path answers {query:?}"));
+        assert_eq!(hex(reply), hex(&query.reply_octets(message)), "{query:?}");
     }
 
     /// Sends octets through the host build and the loaded program, asserts that they did the same, and that a packet that was passed
@@ -89,7 +134,10 @@ impl Engines {
         let tables = self.host.memory().tables(self.host.seed(), UDP_PAYLOAD_MAX, self.random);
         let mut frame = Frame::new(octets.to_vec());
         let verdict = fastpath::run(&mut frame, &tables, &mut self.scratch);
-        self.kernel.seed_random(self.random).expect("the random state can be set");
+        // Setting the state takes two system calls, which matters to tests with a million packets.
+        if tables.random() != self.random {
+            self.kernel.seed_random(self.random).expect("the random state can be set");
+        }
         let (action, out) = self.kernel.test_run(octets).expect("the program runs");
         let expected = match verdict {
             Verdict::Reply => 3,

@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 /// A query on its way to the responder.
 #[derive(Debug, Clone)]
 pub struct QueryFrame {
+    /// Destination and source on the link.
+    pub macs: [[u8; 6]; 2],
     /// Where it comes from.
     pub client: SocketAddr,
     /// Where it goes.
     pub server: SocketAddr,
-    /// VLAN tags, outermost first.
-    pub vlans: Vec<u16>,
+    /// VLAN tags, outermost first: tag protocol and tag.
+    pub tags: Vec<[u16; 2]>,
     /// The DNS message.
     pub message: Vec<u8>,
 }
@@ -18,38 +20,77 @@ pub struct QueryFrame {
 const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
+const VLAN: u16 = 0x8100;
+const SERVICE_VLAN: u16 = 0x88a8;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+
 impl QueryFrame {
     /// A frame without VLAN tags.
     pub fn new(client: SocketAddr, server: SocketAddr, message: Vec<u8>) -> Self {
-        Self { client, server, vlans: Vec::new(), message }
+        Self { macs: [SERVER_MAC, CLIENT_MAC], client, server, tags: Vec::new(), message }
+    }
+
+    /// The same in these VLANs, outermost first.
+    pub fn in_vlans(mut self, vlans: &[u16]) -> Self {
+        let outer = vlans.len().saturating_sub(1);
+        let tag = |(index, &vlan): (usize, &u16)| [if index < outer { SERVICE_VLAN } else { VLAN }, vlan];
+        self.tags = vlans.iter().enumerate().map(tag).collect();
+        self
+    }
+
+    /// Reads a frame that the fast path may answer; none if it is of another kind. Checksums are not looked at.
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u16::from_be_bytes([*octets.get(at)?, *octets.get(at + 1)?]));
+        let macs = [octets.get(..6)?.try_into().ok()?, octets.get(6..12)?.try_into().ok()?];
+        let mut at = 12;
+        let mut tags = Vec::new();
+        while matches!(word(at)?, VLAN | SERVICE_VLAN) {
+            tags.push([word(at)?, word(at + 2)?]);
+            at += 4;
+        }
+        let ethertype = word(at)?;
+        at += 2;
+        let (from, to, udp) = match ethertype {
+            IPV4 if *octets.get(at)? == 0x45 => {
+                let address =
+                    |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(octets.get(at..at + 4)?).ok()?));
+                (address(at + 12)?, address(at + 16)?, at + 20)
+            }
+            IPV6 => {
+                let address =
+                    |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(octets.get(at..at + 16)?).ok()?));
+                (address(at + 8)?, address(at + 24)?, at + 40)
+            }
+            _ => return None,
+        };
+        let message = octets.get(udp + 8..udp + usize::from(word(udp + 4)?))?.to_vec();
+        let client = SocketAddr::new(from, word(udp)?);
+        Some(Self { macs, client, server: SocketAddr::new(to, word(udp + 2)?), tags, message })
     }
 
     /// The octets on the wire, checksums filled in.
     pub fn octets(&self) -> Vec<u8> {
-        frame(SERVER_MAC, CLIENT_MAC, &self.vlans, self.client, self.server, 64, &self.message)
+        frame(self.macs, &self.tags, self.client, self.server, 64, &self.message)
     }
 
     /// The octets of the reply that carries this message.
     pub fn reply_octets(&self, message: &[u8]) -> Vec<u8> {
-        frame(CLIENT_MAC, SERVER_MAC, &self.vlans, self.server, self.client, 64, message)
+        let [destination, source] = self.macs;
+        frame([source, destination], &self.tags, self.server, self.client, 64, message)
     }
 }
 
 fn frame(
-    destination: [u8; 6],
-    source: [u8; 6],
-    vlans: &[u16],
+    macs: [[u8; 6]; 2],
+    tags: &[[u16; 2]],
     from: SocketAddr,
     to: SocketAddr,
     hop_limit: u8,
     message: &[u8],
 ) -> Vec<u8> {
-    let mut octets = [destination, source].concat();
-    for (index, vlan) in vlans.iter().enumerate() {
-        let tag: u16 = if index + 1 < vlans.len() { 0x88a8 } else { 0x8100 };
-        octets.extend(tag.to_be_bytes());
-        octets.extend(vlan.to_be_bytes());
-    }
+    let mut octets = macs.concat();
+    octets.extend(tags.iter().flatten().flat_map(|word| word.to_be_bytes()));
     let udp_len = (8 + message.len()) as u16;
     let mut udp =
         [from.port().to_be_bytes(), to.port().to_be_bytes(), udp_len.to_be_bytes(), [0, 0]].concat();
@@ -74,7 +115,7 @@ fn frame(
     };
     udp[6..8].copy_from_slice(&udp_checksum.to_be_bytes());
     if from.is_ipv4() {
-        octets.extend(0x0800u16.to_be_bytes());
+        octets.extend(IPV4.to_be_bytes());
         let mut header = vec![0x45, 0];
         header.extend((20 + udp_len).to_be_bytes());
         header.extend([0, 0, 0, 0, hop_limit, 17, 0, 0]);
@@ -83,7 +124,7 @@ fn frame(
         header[10..12].copy_from_slice(&sum.to_be_bytes());
         octets.extend(header);
     } else {
-        octets.extend(0x86ddu16.to_be_bytes());
+        octets.extend(IPV6.to_be_bytes());
         octets.extend([0x60, 0, 0, 0]);
         octets.extend(udp_len.to_be_bytes());
         octets.extend([17, hop_limit]);
@@ -106,8 +147,8 @@ fn checksum(octets: &[u8]) -> u16 {
 /// A query message as a stub resolver writes it.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// QNAME as text of plain labels, in the case to be sent.
-    pub name: String,
+    /// QNAME in wire form, in the case to be sent.
+    pub name: Vec<u8>,
     /// QTYPE.
     pub qtype: u16,
     /// Message id.
@@ -130,9 +171,20 @@ pub struct Opt {
 }
 
 impl Query {
-    /// A query with RD, without EDNS.
+    /// A query with RD, without EDNS, for a name given as text of plain labels.
     pub fn new(name: &str, qtype: u16) -> Self {
-        Self { name: name.to_owned(), qtype, id: 0x1234, flags: 0x0100, edns: None }
+        let mut wire = Vec::new();
+        for label in name.trim_end_matches('.').split('.').filter(|label| !label.is_empty()) {
+            wire.push(label.len() as u8);
+            wire.extend_from_slice(label.as_bytes());
+        }
+        wire.push(0);
+        Self::of_wire(&wire, qtype)
+    }
+
+    /// The same for a name in wire form.
+    pub fn of_wire(name: &[u8], qtype: u16) -> Self {
+        Self { name: name.to_vec(), qtype, id: 0x1234, flags: 0x0100, edns: None }
     }
 
     /// The same with EDNS.
@@ -148,11 +200,7 @@ impl Query {
             .iter()
             .flat_map(|field| field.to_be_bytes())
             .collect();
-        for label in self.name.trim_end_matches('.').split('.').filter(|label| !label.is_empty()) {
-            message.push(label.len() as u8);
-            message.extend_from_slice(label.as_bytes());
-        }
-        message.push(0);
+        message.extend_from_slice(&self.name);
         message.extend(self.qtype.to_be_bytes());
         message.extend(1u16.to_be_bytes());
         if let Some(opt) = &self.edns {

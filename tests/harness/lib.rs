@@ -1,7 +1,13 @@
-//! What the tests share: zones from text, frames as one reads them, and the three engines that must agree.
+//! What the tests share: conformance cases, zones from text, frames and replies as one reads them, and the three engines that must
+//! agree.
 
+pub mod cases;
 pub mod engines;
+pub mod entries;
 pub mod frame;
+pub mod mutate;
+pub mod reply;
+pub mod seed;
 pub mod zone;
 
 /// Counts the running test as skipped, and says what it lacks.

@@ -1,3 +1,7 @@
 //! Packets through the really loaded program, through its host build and through userspace: the same octets (laws 1, 2).
 
+mod edges;
+mod mutated;
 mod packet;
+mod replaced;
+mod table;

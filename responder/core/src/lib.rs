@@ -15,6 +15,3 @@ pub mod resolve;
 pub mod route53;
 pub mod table;
 pub mod zonefile;
-
-#[cfg(test)]
-mod test_cases;

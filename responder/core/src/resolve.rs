@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use crate::body::{Body, BodyWriter, rcode};
+use crate::compile::GroupIndex;
 use crate::model::{Rdata, RecordType, Ttl};
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
 
@@ -47,31 +48,58 @@ static ANY: LazyLock<Body> = LazyLock::new(|| {
     writer.finish()
 });
 
+/// Where a question leads before anything is drawn.
+#[derive(Debug, Clone, Copy)]
+pub enum Located<'t> {
+    /// To a group, whose plan decides.
+    Group(GroupIndex),
+    /// To the same body for everyone.
+    Fixed(&'t Body, Reason),
+}
+
+/// Why no group answers a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The name lies in no zone (D-3).
+    NotServed,
+    /// At or below a zone cut (D-11).
+    Delegated,
+    /// Neither the name nor a wildcard for it exists.
+    NoName,
+    /// The name has no group of this type.
+    NoType,
+    /// QTYPE ANY (D-4).
+    Any,
+}
+
 /// Answers one question. `draw` is uniformly random and spent as [`pulse53_abi::draw`] says.
 pub fn resolve<'t>(table: &'t AnswerTable, question: &Question<'_>, draw: u64) -> Answer<'t> {
-    let Some(zone) = table.zone_of(question.qname) else { return fixed(&REFUSED) };
-    match find(zone, question) {
-        Found::Referral(body) => fixed(body),
-        Found::NoName => fixed(&zone.nxdomain),
-        Found::Owner(owner) if question.qtype == RecordType::ANY => {
-            fixed(if owner.is_empty_non_terminal() { &zone.nodata } else { &ANY })
+    match locate(table, question) {
+        Located::Group(group) => {
+            let body = &**table.plan(group).choose(draw);
+            Answer { body, rotation: body.rotation(draw), scope: Scope::Everyone }
         }
-        Found::Owner(owner) => {
-            // a CNAME group answers every type.
-            let group = owner.group(question.qtype).or_else(|| owner.group(RecordType::CNAME));
-            match group {
-                None => fixed(&zone.nodata),
-                Some(group) => {
-                    let body = &**table.plan(group).choose(draw);
-                    Answer { body, rotation: body.rotation(draw), scope: Scope::Everyone }
-                }
-            }
-        }
+        Located::Fixed(body, _) => Answer { body, rotation: 0, scope: Scope::Everyone },
     }
 }
 
-fn fixed(body: &Body) -> Answer<'_> {
-    Answer { body, rotation: 0, scope: Scope::Everyone }
+/// Finds who answers a question.
+pub fn locate<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Located<'t> {
+    let Some(zone) = table.zone_of(question.qname) else {
+        return Located::Fixed(&REFUSED, Reason::NotServed);
+    };
+    match find(zone, question) {
+        Found::Referral(body) => Located::Fixed(body, Reason::Delegated),
+        Found::NoName => Located::Fixed(&zone.nxdomain, Reason::NoName),
+        Found::Owner(owner) if question.qtype == RecordType::ANY && !owner.is_empty_non_terminal() => {
+            Located::Fixed(&ANY, Reason::Any)
+        }
+        // a CNAME group answers every type.
+        Found::Owner(owner) => owner
+            .group(question.qtype)
+            .or_else(|| owner.group(RecordType::CNAME))
+            .map_or(Located::Fixed(&zone.nodata, Reason::NoType), Located::Group),
+    }
 }
 
 /// Where a name leads in its zone.

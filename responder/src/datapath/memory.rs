@@ -116,6 +116,13 @@ pub struct HostTables<'a> {
     random: Cell<u64>,
 }
 
+impl HostTables<'_> {
+    /// The state of the random generator: another one than at first if a draw was taken.
+    pub fn random(&self) -> u64 {
+        self.random.get()
+    }
+}
+
 impl Tables for HostTables<'_> {
     fn seed(&self) -> u64 {
         self.seed

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 pub use attach::{AttachError, Attached, Mode};
 pub use hot_table::{HotTable, Refused, Sizes};
-pub use load::{LoadError, Loaded};
+pub use load::{LoadError, Loaded, Runner};
 pub use memory::{HotMemory, Region};
 use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
 use pulse53_core::model::{Name, RecordType};

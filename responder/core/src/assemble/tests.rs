@@ -1,76 +1,11 @@
-//! Tests of assembly: every conformance case, and what the cases leave out.
+//! Tests of assembly: what the conformance cases, which `pulse53-tests` runs, leave out.
 
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{
-    CheckId, Findings, HealthCheck, Name, Problem, RecordData, RecordType, Revision, SetId, Snapshot, ZoneId,
-};
-use crate::route53::{read_cidr_collections, read_health_checks, read_record_sets};
-use crate::test_cases::{self, Case};
+use crate::model::{HealthCheck, Name, Problem, RecordData, RecordType, Revision, ZoneId};
+use crate::route53::{read_health_checks, read_record_sets};
 use crate::zonefile;
-
-/// Builds what a case declares; its checks exist as far as only their ids matter.
-fn build(case: &Case) -> Result<(Snapshot, Vec<Problem>), Findings> {
-    let mut zone = ZoneBuilder::new(case.zone_name(), Some(ZoneId(test_cases::ZONE_ID.into())));
-    zone.add_record_sets(read_record_sets(&case.name, case.records.get()));
-    let mut snapshot = SnapshotBuilder::new(Limits::default());
-    snapshot.add_zone(zone);
-    let (collections, findings) = read_cidr_collections(&case.name, case.collections());
-    snapshot.add_collections(collections.into_iter().map(Arc::new));
-    snapshot.add_findings(findings);
-    let ids: Vec<String> = case.health.keys().map(|id| format!("{{\"Id\": {id:?}, {TCP}}}")).collect();
-    let checks = read_health_checks(&case.name, &format!("[{}]", ids.join(",")));
-    snapshot.add_findings(checks.findings);
-    snapshot.add_checks(checks.checks.into_iter().map(Arc::new));
-    snapshot.build(Revision(1))
-}
-
-const TCP: &str = "\"HealthCheckConfig\": {\"Type\": \"TCP\", \"IPAddress\": \"192.0.2.1\", \"Port\": 80}";
-
-#[test]
-fn conformance_cases_are_accepted_or_refused() {
-    let cases = test_cases::all();
-    assert!(cases.len() > 100);
-    for case in cases {
-        match (build(&case), &case.invalid) {
-            (Ok((snapshot, warnings)), None) => {
-                assert!(warnings.is_empty(), "{}: {warnings:?}", case.name);
-                let ids: Vec<&str> = snapshot.checks.keys().map(|CheckId(id)| &**id).collect();
-                assert!(ids.iter().copied().eq(case.health.keys().map(String::as_str)), "{}", case.name);
-                deleted(&case, snapshot);
-            }
-            (Err(findings), Some(rule)) => {
-                let cites = |problem: &Problem| problem.rule == Some(rule.as_str());
-                assert!(findings.errors.iter().all(cites), "{}: {findings}", case.name);
-                let placed = |problem: &Problem| {
-                    problem.source.is_some() && problem.what.contains(&*case.zone_name().to_string())
-                };
-                assert!(findings.errors.iter().all(placed), "{}: {findings}", case.name);
-            }
-            (Ok(_), Some(rule)) => panic!("{}: accepted against {rule}", case.name),
-            (Err(findings), None) => panic!("{}: refused: {findings}", case.name),
-        }
-    }
-}
-
-/// What is deleted after loading is gone, and nothing else minds.
-fn deleted(case: &Case, mut snapshot: Snapshot) {
-    let zone = ZoneId(test_cases::ZONE_ID.into());
-    for gone in &case.then_delete {
-        let owner = Name::from_route53(&gone.name).unwrap();
-        let record_type = crate::rdata::record_type(&gone.record_type).unwrap();
-        let set_id = gone.set_identifier.as_deref().map(|id| SetId(id.into()));
-        assert!(snapshot.remove(&zone, &owner, record_type, set_id.as_ref()), "{}", case.name);
-        assert!(!snapshot.remove(&zone, &owner, record_type, set_id.as_ref()), "{}", case.name);
-    }
-    // Served again as it is, it is still accepted.
-    let mut again = SnapshotBuilder::new(Limits::default());
-    again.add_served_zone(snapshot.zones[&zone].clone());
-    again.add_checks(snapshot.checks.values().cloned());
-    again.add_collections(snapshot.collections.values().cloned());
-    again.build(Revision(2)).unwrap_or_else(|findings| panic!("{}: {findings}", case.name));
-}
 
 /// A zone of record sets written as JSON, then the errors or warnings.
 fn messages(records: &str) -> (Vec<String>, Vec<String>) {

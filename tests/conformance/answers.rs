@@ -1,0 +1,56 @@
+//! Every engine gives one of the expected answers, and hot questions are answered in the kernel.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pulse53_core::lower::{self, HotKey};
+use pulse53_core::model::Snapshot;
+use pulse53_tests::cases;
+use pulse53_tests::engines::{Engines, SERVED};
+use pulse53_tests::frame::{Query, QueryFrame};
+use pulse53_tests::reply::Reply;
+
+/// Draws a query.
+const DRAWS: u16 = 64;
+
+#[test]
+fn every_engine_gives_an_expected_answer() {
+    let Some(mut engines) = Engines::of(&Snapshot::default(), &|_| true) else { return };
+    let mut in_kernel = 0;
+    for (case, snapshot) in cases::answered() {
+        // One unit for all: the next case's entries take the place of this one's, as on a reload.
+        engines.declare(&snapshot, &|check| case.is_healthy(check));
+        for query in &case.queries {
+            let key = HotKey { name: query.name(), qtype: query.qtype() };
+            let told = format!("{}: {} {}", case.name, key.name, key.qtype);
+            assert!(
+                query.client.subnet.is_none(),
+                "{told}: no case without location policies names a network"
+            );
+            let hot = lower::lower(engines.table()).any(|(found, entry)| found == key && entry.is_ok());
+            let possible = query.possible();
+            let (client, server) = endpoints(query.client.ip);
+            for id in 0..DRAWS {
+                let mut message = Query::of_wire(key.name.as_wire(), key.qtype.to_int());
+                message.id = id;
+                let agreed = engines.agree(&QueryFrame::new(client, server, message.octets()));
+                let reply = Reply::read(&agreed.message.expect("a query is answered"));
+                assert_eq!(agreed.in_kernel, hot, "{told}");
+                assert_eq!((reply.id, reply.rcode, reply.truncated), (id, query.rcode(), false), "{told}");
+                assert!(reply.authoritative, "{told}");
+                assert!(
+                    possible.iter().any(|possible| possible.is(reply.answer.as_ref())),
+                    "{told}: {reply:?}"
+                );
+                in_kernel += usize::from(agreed.in_kernel);
+            }
+        }
+    }
+    assert!(in_kernel > 50 * usize::from(DRAWS), "only {in_kernel} answers came from the kernel");
+}
+
+/// A client, and the served address of its family.
+fn endpoints(ip: Option<IpAddr>) -> (SocketAddr, SocketAddr) {
+    let client = SocketAddr::new(ip.unwrap_or(IpAddr::from([198, 51, 100, 1])), 4242);
+    let server = SERVED[usize::from(client.is_ipv6())].parse().expect("an address");
+    (client, server)
+}
