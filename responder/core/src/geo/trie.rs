@@ -1,0 +1,122 @@
+//! The classes of all IPv6 client networks, as a trie in one flat array of words.
+//!
+//! The array is a row of *nodes* of 256 words each. The first 256 nodes are the root: 65,536 words, one for each value of an
+//! address's first 16 bits. Every further node resolves the next 8 bits, down to bit 48. A word with [`CLASS_FLAG`] holds
+//! the class in its low 16 bits; any other is the number of the node to go on in. The last 8 bits always end at a class.
+//!
+//! ```text
+//! word = words[bits 0..16]
+//! until word has the flag:  word = words[word * 256 + the next 8 bits]
+//! ```
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use super::client_map::Run;
+use super::space::{IPV6_CLIENT_BITS, key_of};
+
+/// Set in a word that holds a class.
+pub const CLASS_FLAG: u32 = 1 << 31;
+/// How many words a node has.
+pub const NODE_ENTRIES: usize = 256;
+/// How many words the root has.
+pub const ROOT_ENTRIES: usize = 1 << 16;
+
+/// Bits of a key behind those that the root resolves.
+const BITS_BELOW_ROOT: u32 = IPV6_CLIENT_BITS as u32 - 16;
+
+/// The class of an address.
+pub(super) fn class_of(words: &[u32], address: Ipv6Addr) -> u16 {
+    let key = key_of(address.into());
+    let mut spare = BITS_BELOW_ROOT;
+    let mut word = words[(key >> spare) as usize];
+    while word & CLASS_FLAG == 0 {
+        spare -= 8;
+        word = words[word as usize * NODE_ENTRIES + (key >> spare) as usize % NODE_ENTRIES];
+    }
+    word as u16
+}
+
+/// The trie in which every address has the class of its run.
+pub(super) fn build(runs: &[Run]) -> Vec<u32> {
+    let mut nodes = Nodes { words: vec![0; ROOT_ENTRIES], known: HashMap::new() };
+    let mut root = vec![0; ROOT_ENTRIES];
+    nodes.fill(&mut root, 0, BITS_BELOW_ROOT, runs);
+    nodes.words[..ROOT_ENTRIES].copy_from_slice(&root);
+    nodes.words
+}
+
+struct Nodes {
+    words: Vec<u32>,
+    /// Equal nodes are stored once: sparse space looks the same almost everywhere.
+    known: HashMap<Box<[u32; NODE_ENTRIES]>, u32>,
+}
+
+impl Nodes {
+    /// Fills the words of a node that begins at key `start` and each of which stands for 2^`spare` keys. The first run
+    /// covers `start`, and all of them begin before the node ends.
+    fn fill(&mut self, node: &mut [u32], start: u64, spare: u32, runs: &[Run]) {
+        let mut rest = runs;
+        for (ordinal, word) in node.iter_mut().enumerate() {
+            let begin = start + ((ordinal as u64) << spare);
+            let end = begin + (1 << spare);
+            while rest.get(1).is_some_and(|next| next.start <= begin) {
+                rest = &rest[1..];
+            }
+            let inside = rest.partition_point(|run| run.start < end);
+            *word = self.word(begin, spare, &rest[..inside]);
+        }
+    }
+
+    /// The word for 2^`spare` keys from `start`: their class, or a node where they differ.
+    fn word(&mut self, start: u64, spare: u32, runs: &[Run]) -> u32 {
+        if let [run] = runs {
+            return CLASS_FLAG | u32::from(run.class);
+        }
+        let mut node = Box::new([0; NODE_ENTRIES]);
+        self.fill(&mut node[..], start, spare - 8, runs);
+        if let Some(number) = self.known.get(&node) {
+            return *number;
+        }
+        let number = (self.words.len() / NODE_ENTRIES) as u32;
+        self.words.extend_from_slice(&node[..]);
+        self.known.insert(node, number);
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(runs: &[(u64, u16)]) -> Vec<Run> {
+        runs.iter().map(|(start, class)| Run { start: *start, class: *class }).collect()
+    }
+
+    #[test]
+    fn one_class_is_the_root_alone() {
+        let words = build(&runs(&[(0, 7)]));
+        assert_eq!(words.len(), ROOT_ENTRIES);
+        assert!(words.iter().all(|word| *word == CLASS_FLAG | 7));
+    }
+
+    #[test]
+    fn one_client_network_takes_a_node_a_level() {
+        let key = 0x2001_0db8_0001;
+        let words = build(&runs(&[(0, 1), (key, 2), (key + 1, 1)]));
+        assert_eq!(words.len(), ROOT_ENTRIES + 4 * NODE_ENTRIES);
+        let class = |address: &str| class_of(&words, address.parse().unwrap());
+        assert_eq!(class("2001:db8:1:ffff::"), 2);
+        assert_eq!(class("2001:db8:2::"), 1);
+        assert_eq!(class("2001:db8::"), 1);
+        assert_eq!(class("::"), 1);
+        assert_eq!(class("ffff:ffff:ffff::"), 1);
+    }
+
+    #[test]
+    fn equal_subtrees_are_shared() {
+        let even = |high: u64| (0..4).map(move |low| ((high << 8) + low * 64, (low % 2) as u16));
+        let words = build(&runs(&even(0).chain(even(1)).chain([(512, 0)]).collect::<Vec<_>>()));
+        assert_eq!(words.len(), ROOT_ENTRIES + 4 * NODE_ENTRIES);
+    }
+}
