@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod datapath;
 pub mod declared;
+pub mod geo;
 pub mod health;
 pub mod metrics;
 pub mod publish;
