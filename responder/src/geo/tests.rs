@@ -107,6 +107,17 @@ fn a_tree_of_ipv4_alone_is_read() {
     assert_eq!(place(&geo, "8000::"), "--/-- --");
 }
 
+/// A tree of IPv6 may say something of all IPv4 at once, above where IPv4 has its branch.
+#[test]
+fn a_record_above_ipv4_holds_for_all_of_it() {
+    let mut writer = Writer::new(6);
+    writer.insert("::/1", &country("BR"));
+    let geo = database(writer.finish("Test-Country")).unwrap();
+    assert_eq!(place(&geo, "192.0.2.0"), "BR/-- SA");
+    assert_eq!(place(&geo, "2001:db8::"), "BR/-- SA");
+    assert_eq!(place(&geo, "8000::"), "--/-- --");
+}
+
 #[test]
 fn missing_and_senseless_parts_are_unknown() {
     let mut writer = Writer::new(4);
