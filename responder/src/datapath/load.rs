@@ -138,13 +138,12 @@ impl Loaded {
 
     /// Runs the loaded program on one frame: the XDP action, and the frame afterwards.
     pub fn test_run(&mut self, frame: &[u8]) -> Result<(u32, Vec<u8>), LoadError> {
-        let mut out = vec![0; 4096];
-        let options =
-            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::default() };
-        let result = program(&mut self.ebpf)?.test_run(options)?;
-        let length = result.data_size_out as usize;
-        out.truncate(length);
-        Ok((result.return_value, out))
+        self.parts()?.0.test_run(frame)
+    }
+
+    /// Program and hot table apart, so that one can run while the other is written.
+    pub fn parts(&mut self) -> Result<(Runner<'_>, &mut HotTable), LoadError> {
+        Ok((Runner(program(&mut self.ebpf)?), &mut self.hot))
     }
 
     /// The program, to be attached.
@@ -218,6 +217,22 @@ impl Loaded {
 /// The level of debug lines as aya-log numbers them; at 0 the verifier removes the code that writes them.
 const AYA_LOG_DEBUG: u8 = 4;
 
+/// The loaded program, to be run on frames that no interface received.
+#[derive(Debug)]
+pub struct Runner<'a>(&'a mut Xdp);
+
+impl Runner<'_> {
+    /// Runs the program on one frame: the XDP action, and the frame afterwards.
+    pub fn test_run(&mut self, frame: &[u8]) -> Result<(u32, Vec<u8>), LoadError> {
+        let mut out = vec![0; 4096];
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::default() };
+        let result = self.0.test_run(options)?;
+        out.truncate(result.data_size_out as usize);
+        Ok((result.return_value, out))
+    }
+}
+
 fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, LoadError> {
     let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing("program pulse53"))?;
     Ok(program.try_into()?)
@@ -230,12 +245,13 @@ fn map<T: SharedLayout>(ebpf: &Ebpf, name: &'static str, count: u32) -> Result<R
         .map_err(|error| LoadError::Mapping(name, error))
 }
 
-/// Whether the kernel said EPERM somewhere below: a missing capability. EACCES is the verifier's no.
+/// Whether the kernel said EPERM somewhere below. EACCES is what the verifier says of a program it refuses.
 fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        if code == Some(nix::errno::Errno::EPERM as i32) {
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && io.raw_os_error() == Some(nix::libc::EPERM)
+        {
             return true;
         }
         next = error.source();
