@@ -15,7 +15,6 @@ mod watch_files;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -48,6 +47,9 @@ pub enum AgentError {
     /// DNS cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The kernel half cannot be had as configured.
+    #[error("[xdp]: {0}")]
+    Datapath(#[source] crate::datapath::DatapathError),
     /// A control or metrics address could not be taken.
     #[error("cannot listen on {address} ({key}): {source}; is it an address of this machine, and free?")]
     Listen {
@@ -112,7 +114,7 @@ struct Agent {
     snapshot: watch::Sender<Arc<Snapshot>>,
     health: health::Handle,
     published: publish::Shared,
-    events: Sender<Event>,
+    events: mpsc::Sender<Event>,
     publisher: JoinHandle<Publisher>,
     served: Arc<serve::Shared>,
     serving: Serving,
@@ -156,7 +158,7 @@ impl Agent {
             settings: ArcSwap::from_pointee(settings::reply(&config.dns)),
         });
         let serving = bound.start(served.clone())?;
-        let kernel_problem = attach(&publisher, &config, serving.addresses());
+        let kernel_problem = attach(&publisher, &config, serving.addresses())?;
 
         let told = metrics.clone();
         let (events, publisher) = publisher
@@ -170,7 +172,7 @@ impl Agent {
         let health_events = events.clone();
         tokio::spawn(async move {
             while let Some(update) = updates.recv().await {
-                if health_events.send(Event::Health(update)).is_err() {
+                if health_events.send(Event::Health(update)).await.is_err() {
                     return;
                 }
             }
@@ -260,7 +262,7 @@ impl Agent {
                 log_warnings(&loaded);
                 self.watch.set_files(&loaded.files);
                 match loaded.snapshot {
-                    Ok(snapshot) => self.apply(config, snapshot),
+                    Ok(snapshot) => self.apply(config, snapshot).await,
                     Err(problems) => self.keep(problems.0.iter().map(ToString::to_string).collect()),
                 }
             }
@@ -270,13 +272,13 @@ impl Agent {
         tell_systemd(&[NotifyState::Ready]);
     }
 
-    fn apply(&mut self, config: Config, snapshot: Snapshot) {
+    async fn apply(&mut self, config: Config, snapshot: Snapshot) {
         for key in settings::needing_restart(&self.config, &config) {
             tracing::warn!(key, "changed, and takes effect at the next start");
         }
         tracing::info!(revision = snapshot.revision.0, zones = snapshot.zones.len(), "configuration read");
         let snapshot = Arc::new(snapshot);
-        if self.events.send(Event::Declared(snapshot.clone())).is_err() {
+        if self.events.send(Event::Declared(snapshot.clone())).await.is_err() {
             return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
         }
         self.snapshot.send_replace(snapshot);
@@ -300,14 +302,25 @@ impl Agent {
 }
 
 /// Starts the kernel half, if it is wanted; without it all is slower but equally right (law 9).
-fn attach(publisher: &Publisher, config: &Config, addresses: &[SocketAddr]) -> Option<String> {
+///
+/// What the operator must mend, and can, ends the start; what this machine cannot do is told, and sockets answer (law 9).
+fn attach(
+    publisher: &Publisher,
+    config: &Config,
+    addresses: &[SocketAddr],
+) -> Result<Option<String>, AgentError> {
     if config.xdp.interfaces.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let error = publisher.attach(settings::datapath(&config.xdp, &config.dns, addresses)).err()?;
+    let Err(error) = publisher.attach(settings::datapath(&config.xdp, &config.dns, addresses)) else {
+        return Ok(None);
+    };
+    if error.is_mistake() {
+        return Err(AgentError::Datapath(error));
+    }
     let problem = sources_of(&error);
     tracing::error!(problem, "the kernel half does not answer; sockets do");
-    Some(problem)
+    Ok(Some(problem))
 }
 
 /// An error with its causes.

@@ -54,6 +54,21 @@ pub enum DatapathError {
     Attach(#[from] AttachError),
 }
 
+impl DatapathError {
+    /// Whether the operator must, and can, mend this: build, privileges, configuration. Otherwise the machine lacks something.
+    pub fn is_mistake(&self) -> bool {
+        match self {
+            Self::Load(error) => {
+                matches!(error, LoadError::NoObject | LoadError::OtherAbi | LoadError::NotPermitted(_))
+            }
+            Self::Attach(error) => matches!(
+                error,
+                AttachError::NotBpffs(_) | AttachError::PinDir(..) | AttachError::NoInterface { .. }
+            ),
+        }
+    }
+}
+
 /// What a synchronization did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Synced {

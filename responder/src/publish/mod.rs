@@ -4,7 +4,6 @@
 //! a change of declarations compiles anew. The order is always the same: compile, swap for userspace, then the kernel. The
 //! loop has a thread of its own, so that a long compilation delays neither probes nor answers.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,9 +13,13 @@ use pulse53_core::compile::{Compiler, Finding};
 use pulse53_core::health::HealthView;
 use pulse53_core::model::{CheckId, Revision, Snapshot};
 use pulse53_core::table::{AnswerTable, Generation};
+use tokio::sync::mpsc;
 
 use crate::datapath::{Datapath, DatapathError, Settings, Synced};
 use crate::health::HealthUpdate;
+
+/// Events that may wait; whoever sends more waits, and health merges what it could not tell (D-21).
+const EVENTS_WAITING_MAX: usize = 16;
 
 /// What the loop reacts to.
 #[derive(Debug)]
@@ -139,10 +142,10 @@ impl Publisher {
     pub fn spawn(
         mut self,
         told: impl Fn(&Published) + Send + 'static,
-    ) -> std::io::Result<(Sender<Event>, JoinHandle<Self>)> {
-        let (events, incoming): (Sender<Event>, Receiver<Event>) = channel();
+    ) -> std::io::Result<(mpsc::Sender<Event>, JoinHandle<Self>)> {
+        let (events, mut incoming) = mpsc::channel(EVENTS_WAITING_MAX);
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(move || {
-            for event in incoming {
+            while let Some(event) = incoming.blocking_recv() {
                 let published = match event {
                     Event::Declared(snapshot) => self.declare(snapshot),
                     Event::Health(update) => self.follow(update),
