@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Every third name is longer than a slot holds.
 fn name(key: usize) -> String {
-    if key % 3 == 0 {
+    if key.is_multiple_of(3) {
         format!("key-{key}.with-a-name-too-long.for-the-slot.itself")
     } else {
         format!("key-{key}")

@@ -11,6 +11,9 @@ mod graph;
 mod plan;
 mod policy;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
