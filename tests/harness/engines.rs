@@ -1,5 +1,6 @@
 //! The three engines that must agree: userspace, the fast path on the host, and the loaded program.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 
 use fastpath::Scratch;
@@ -125,7 +126,7 @@ impl Engines {
     /// Law 1, and D-24: the frame expected is built from nothing, its checksums computed over all of it.
     fn assert_same(&self, query: &QueryFrame, reply: &[u8], message: Option<&[u8]>) {
         let message = message.unwrap_or_else(|| panic!("only the fast path answers {query:?}"));
-        assert_eq!(hex(reply), hex(&query.reply_octets(message)), "{query:?}");
+        assert_octets(reply, &query.reply_octets(message), query);
     }
 
     /// Sends octets through the host build and the loaded program, asserts that they did the same, and that a packet that was passed
@@ -147,15 +148,22 @@ impl Engines {
         assert_eq!(action, expected, "{verdict:?}: {}", hex(octets));
         match verdict {
             Verdict::Reply => {
-                assert_eq!(hex(&out), hex(&frame.octets));
+                assert_octets(&out, &frame.octets, &verdict);
                 Some(out)
             }
             _ => {
-                assert_eq!(hex(&out), hex(octets), "{verdict:?} left its traces");
-                assert_eq!(frame.octets, octets, "{verdict:?} left its traces");
+                assert_octets(&out, octets, &verdict);
+                assert_octets(&frame.octets, octets, &verdict);
                 None
             }
         }
+    }
+}
+
+/// Equal octets; told line by line if they are not.
+fn assert_octets(found: &[u8], expected: &[u8], told: &dyn Debug) {
+    if found != expected {
+        panic!("{told:?}\nfound:\n{}expected:\n{}", hex(found), hex(expected));
     }
 }
 

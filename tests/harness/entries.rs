@@ -76,7 +76,8 @@ fn body(count: u8, octets: usize, version: u32) -> HotBody {
         records.extend([0, (octets - 12) as u8, (octets - 13) as u8, number]);
         records.resize(octets * (usize::from(number) + 1), version as u8);
     }
-    let flags = FLAG_AUTHORITATIVE | if count > 1 { FLAG_ROTATES } else { 0 };
+    let rotates = count > 1 && records.len() <= BODY_SMALL;
+    let flags = FLAG_AUTHORITATIVE | if rotates { FLAG_ROTATES } else { 0 };
     let head = BodyHead {
         len: records.len() as u16,
         sum: sum(&records),
