@@ -138,6 +138,9 @@ fn snapshot(groups: &[Group]) -> Snapshot {
     }
 }
 
+/// How likely each of some members is drawn, given their weights.
+type Shares<'a> = &'a dyn Fn(&[(u8, Member)]) -> Vec<BigRational>;
+
 /// Answers with their probabilities.
 type Odds = BTreeMap<Outcome, BigRational>;
 
@@ -187,7 +190,7 @@ impl Procedure<'_> {
         group: usize,
         members: &[(u8, Member)],
         may_back_out: bool,
-        shares: &dyn Fn(&[(u8, Member)]) -> Vec<BigRational>,
+        shares: Shares<'_>,
     ) -> Option<Odds> {
         let drawn = self.draw(group, members, shares);
         if drawn.is_some() || may_back_out {
@@ -206,12 +209,7 @@ impl Procedure<'_> {
         Some(odds)
     }
 
-    fn draw(
-        &mut self,
-        group: usize,
-        members: &[(u8, Member)],
-        shares: &dyn Fn(&[(u8, Member)]) -> Vec<BigRational>,
-    ) -> Option<Odds> {
+    fn draw(&mut self, group: usize, members: &[(u8, Member)], shares: Shares<'_>) -> Option<Odds> {
         if members.is_empty() {
             return None;
         }
