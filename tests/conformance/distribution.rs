@@ -19,7 +19,8 @@ fn distributions_are_exact() {
         let mut computed: Vec<Possible> = match located {
             Located::Group(group) => {
                 let rtype = compiler.question(group).1;
-                let distribution = compiler.distribution(group, &|check| case.is_healthy(check));
+                let class = compiler.table().class_of(query.client.network());
+                let distribution = compiler.distribution(group, class, &|check| case.is_healthy(check));
                 let possible = |(outcome, p): &(Outcome, BigRational)| Possible {
                     // NODATA has no records that could be of another type than asked for.
                     rtype: if *outcome == Outcome::NoData { query.qtype() } else { rtype },
@@ -44,7 +45,8 @@ fn alias_tables_stay_within_rounding() {
     each_query(|_, query, compiler, located, told| {
         let Located::Group(group) = located else { return };
         let possible = query.possible();
-        let realized = realized(compiler.table().plan(group));
+        let class = compiler.table().class_of(query.client.network());
+        let realized = realized(compiler.table().plan(group), class);
         let bound = BigRational::new(BigInt::one(), BigInt::one() << 24u32);
         let mut bodies_of = vec![Vec::new(); possible.len()];
         for (body, probability) in &realized {
@@ -77,24 +79,14 @@ fn alias_tables_stay_within_rounding() {
     });
 }
 
-/// Says which cases this version does not answer, so that they count as skipped.
-#[test]
-fn answers_that_depend_on_the_client() {
-    let valid = cases::all().into_iter().filter(|case| case.invalid.is_none());
-    let skipped: Vec<String> =
-        valid.filter(|case| cases::depends_on_location(&case.snapshot())).map(|case| case.name).collect();
-    if !skipped.is_empty() {
-        pulse53_tests::skip(&format!("policies by client location ({})", skipped.join(", ")));
-    }
-}
-
 /// Calls `check` for every query of every case that is answered, with the case's compiler and where the query leads.
 fn each_query(check: impl Fn(&Case, &CaseQuery, &Compiler, Located<'_>, &str)) {
     let mut queries = 0;
-    for (case, snapshot) in cases::answered() {
-        let compiler = Compiler::new(&snapshot, &|check| case.is_healthy(check), Generation(1));
-        assert_eq!(compiler.findings(), [], "{}", case.name);
+    for (case, snapshot) in cases::valid() {
         for query in &case.queries {
+            let healthy = |check: &_| case.is_healthy(check);
+            let compiler = Compiler::with_geo(&snapshot, &query.client.geo(), &healthy, Generation(1));
+            assert_eq!(compiler.findings(), [], "{}", case.name);
             let name = query.name();
             let question = Question { qname: name.as_wire(), qtype: query.qtype() };
             let located = locate(compiler.table(), &question);
@@ -106,10 +98,13 @@ fn each_query(check: impl Fn(&Case, &CaseQuery, &Compiler, Located<'_>, &str)) {
 }
 
 /// Each body with the probability it really has; equal bodies are one.
-fn realized(plan: &Plan) -> Vec<(Body, BigRational)> {
+fn realized(plan: &Plan, class: u16) -> Vec<(Body, BigRational)> {
     let weights = match plan {
         Plan::Fixed(body) => return vec![(Body::clone(body), BigRational::one())],
         Plan::ByWeight(weights) => weights,
+        Plan::ByClient { of_class, variants } => {
+            return realized(&variants[usize::from(of_class[usize::from(class)])], class);
+        }
     };
     let mut probabilities = vec![BigRational::zero(); weights.bodies.len()];
     let column_share = BigRational::new(BigInt::one(), weights.columns.len().into());

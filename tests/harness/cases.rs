@@ -10,6 +10,7 @@ use num_traits::{One, Zero};
 use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
 use pulse53_core::body::rcode;
 use pulse53_core::compile::Outcome;
+use pulse53_core::geo::{Coordinates, GeoDb, GeoDbBuilder, Latency, Location, Network};
 use pulse53_core::model::{
     CheckId, Findings, Name, PolicyKind, Problem, Rdata, RecordType, Revision, SetId, Snapshot, Ttl, ZoneId,
 };
@@ -60,13 +61,55 @@ pub struct CaseQuery {
     expect: Expect,
 }
 
-/// Who asks; what is known of the location matters to no case that is answered yet.
+/// Who asks, and what is known of the network that counts.
 #[derive(Debug, Deserialize)]
 pub struct CaseClient {
     /// Source address of the query.
     pub ip: Option<IpAddr>,
     /// Network in the client-subnet option.
     pub subnet: Option<String>,
+    country: Option<String>,
+    subdivision: Option<String>,
+    continent: Option<String>,
+    #[serde(default)]
+    latency_ms: BTreeMap<String, f64>,
+    lat: Option<f64>,
+    lon: Option<f64>,
+}
+
+impl CaseClient {
+    /// The network that counts: the option's unless it opts out, else the resolver's.
+    pub fn network(&self) -> Network {
+        let subnet = self.subnet.as_deref().map(|text| {
+            let (address, length) = text.split_once('/').expect("address and length");
+            (address.parse().expect("an address"), length.parse().expect("a length"))
+        });
+        match subnet {
+            Some((address, length)) if length > 0 => Network::of_client(address, length),
+            _ => {
+                let address = self.ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7)));
+                Network::of_client(address, if address.is_ipv4() { 32 } else { 128 })
+            }
+        }
+    }
+
+    /// A location database that knows this network, and no other.
+    pub fn geo(&self) -> GeoDb {
+        let code = |text: &Option<String>| {
+            text.as_deref().map(|text| text.as_bytes().try_into().expect("two letters"))
+        };
+        let coordinates = self.lat.zip(self.lon).and_then(|(lat, lon)| Coordinates::new(lat, lon));
+        let subdivision = self.subdivision.as_deref().map(Into::into);
+        let mut geo = GeoDbBuilder::default();
+        geo.location(
+            self.network(),
+            Location::new(code(&self.country), subdivision, code(&self.continent), coordinates),
+        );
+        for (region, &ms) in &self.latency_ms {
+            geo.latency(self.network(), region, Latency::from_ms(ms).expect("a latency"));
+        }
+        geo.build()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,16 +159,20 @@ pub fn all() -> Vec<Case> {
     paths.iter().map(read).collect()
 }
 
-/// The valid cases whose answers are the same for every client, as snapshots after their deletions.
-pub fn answered() -> Vec<(Case, Snapshot)> {
+/// The valid cases, as snapshots after their deletions.
+pub fn valid() -> Vec<(Case, Snapshot)> {
     let valid = all().into_iter().filter(|case| case.invalid.is_none());
     valid
         .map(|case| {
             let snapshot = case.snapshot();
             (case, snapshot)
         })
-        .filter(|(_, snapshot)| !depends_on_location(snapshot))
         .collect()
+}
+
+/// The valid cases whose answers are the same for every client, as snapshots after their deletions.
+pub fn answered() -> Vec<(Case, Snapshot)> {
+    valid().into_iter().filter(|(_, snapshot)| !depends_on_location(snapshot)).collect()
 }
 
 /// Whether any policy looks at where the client is.

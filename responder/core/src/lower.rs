@@ -58,6 +58,8 @@ pub enum NotHot {
     TooLong,
     /// More possible answers than [`COLUMNS_MAX`].
     TooManyAnswers,
+    /// It depends on where the client is.
+    ByClient,
     /// The name holds a zero octet, at which the kernel would end it.
     ZeroOctet,
 }
@@ -70,6 +72,7 @@ impl fmt::Display for NotHot {
             Self::Empty => f.write_str("it has no record"),
             Self::TooLong => write!(f, "its records take more than {BODY_LARGE} octets"),
             Self::TooManyAnswers => write!(f, "it is one of more than {COLUMNS_MAX} possible answers"),
+            Self::ByClient => f.write_str("it depends on where the client is"),
             Self::ZeroOctet => f.write_str("the name holds a zero octet"),
         }
     }
@@ -136,6 +139,7 @@ fn lower_question(
     let group = owner.group(qtype).or_else(|| owner.group(RecordType::CNAME)).ok_or(NotHot::Empty)?;
     match &**table.plan(group) {
         Plan::Fixed(body) => HotBody::new(body, name).map(HotEntry::Fixed),
+        Plan::ByClient { .. } => Err(NotHot::ByClient),
         Plan::ByWeight(weights) if weights.columns.len() > COLUMNS_MAX as usize => {
             Err(NotHot::TooManyAnswers)
         }

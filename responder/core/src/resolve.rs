@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::GroupIndex;
+use crate::compile::Plan;
+use crate::geo::Network;
 use crate::model::{Rdata, RecordType, Ttl};
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
 
@@ -72,12 +74,21 @@ pub enum Reason {
     Any,
 }
 
-/// Answers one question. `draw` is uniformly random and spent as [`pulse53_abi::draw`] says.
-pub fn resolve<'t>(table: &'t AnswerTable, question: &Question<'_>, draw: u64) -> Answer<'t> {
+/// Answers one question of a client. `draw` is uniformly random and spent as [`pulse53_abi::draw`] says.
+pub fn resolve<'t>(
+    table: &'t AnswerTable,
+    question: &Question<'_>,
+    client: Network,
+    draw: u64,
+) -> Answer<'t> {
     match locate(table, question) {
         Located::Group(group) => {
-            let body = &**table.plan(group).choose(draw);
-            Answer { body, rotation: body.rotation(draw), scope: Scope::Everyone }
+            let plan = table.plan(group);
+            let body = &**plan.choose(|| table.class_of(client), draw);
+            // by what the group depends on, not by what came of it.
+            let scope =
+                if matches!(**plan, Plan::ByClient { .. }) { Scope::Network } else { Scope::Everyone };
+            Answer { body, rotation: body.rotation(draw), scope }
         }
         Located::Fixed(body, _) => Answer { body, rotation: 0, scope: Scope::Everyone },
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::{GroupIndex, Plan};
+use crate::geo::{ClientMap, Network};
 use crate::model::{Name, RRsetGroup, Rdata, RecordData, RecordType, Snapshot, Ttl, Zone, ZoneId};
 
 /// Counts published tables; only rises (law 5).
@@ -28,6 +29,7 @@ pub struct AnswerTable {
     generation: Generation,
     zones: Arc<Zones>,
     plans: imbl::Vector<Arc<Plan>>,
+    clients: Arc<ClientMap>,
 }
 
 /// Zones by apex and by id.
@@ -126,6 +128,7 @@ impl AnswerTable {
     pub(crate) fn new<'a>(
         snapshot: &Snapshot,
         groups: impl ExactSizeIterator<Item = (GroupIndex, &'a ZoneId, &'a Name, RecordType)>,
+        clients: Arc<ClientMap>,
         generation: Generation,
     ) -> Self {
         let mut zones = Zones { by_apex: HashMap::new(), apex_of: HashMap::new() };
@@ -141,7 +144,12 @@ impl AnswerTable {
             };
             table.add(owner, rtype, index);
         }
-        Self { generation, zones: Arc::new(zones), plans }
+        Self { generation, zones: Arc::new(zones), plans, clients }
+    }
+
+    /// The class of a client network.
+    pub fn class_of(&self, client: Network) -> u16 {
+        self.clients.class_of_network(client)
     }
 
     /// Which table this is.

@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use pulse53_core::geo::GeoDb;
 use pulse53_core::model::{Revision, Snapshot};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -132,7 +133,8 @@ impl Agent {
         let loaded = declared::load(&config, Revision(1));
         log_warnings(&loaded);
         watch.set_files(&loaded.files);
-        let snapshot = Arc::new(loaded.snapshot?);
+        let (snapshot, geo) = loaded.declared?;
+        let snapshot = Arc::new(snapshot);
         let metrics = Metrics::default();
         metrics.count_reload(true);
 
@@ -148,7 +150,7 @@ impl Agent {
         let (health, mut updates) = health::spawn(settings::health(&config), snapshot_out.clone());
         // The first update tells what was known before the restart: the first table is made with it.
         let view = updates.recv().await.map(|update| update.view).unwrap_or_default();
-        let publisher = Publisher::new(snapshot.clone(), view);
+        let publisher = Publisher::new(snapshot.clone(), &geo, view);
         let published = publisher.shared().clone();
         metrics.set_published(published.table.load().generation().0, snapshot.revision.0);
 
@@ -261,8 +263,8 @@ impl Agent {
             Ok(Ok((config, loaded))) => {
                 log_warnings(&loaded);
                 self.watch.set_files(&loaded.files);
-                match loaded.snapshot {
-                    Ok(snapshot) => self.apply(config, snapshot).await,
+                match loaded.declared {
+                    Ok((snapshot, geo)) => self.apply(config, snapshot, geo).await,
                     Err(problems) => self.keep(problems.0.iter().map(ToString::to_string).collect()),
                 }
             }
@@ -272,13 +274,13 @@ impl Agent {
         tell_systemd(&[NotifyState::Ready]);
     }
 
-    async fn apply(&mut self, config: Config, snapshot: Snapshot) {
+    async fn apply(&mut self, config: Config, snapshot: Snapshot, geo: Arc<GeoDb>) {
         for key in settings::needing_restart(&self.config, &config) {
             tracing::warn!(key, "changed, and takes effect at the next start");
         }
         tracing::info!(revision = snapshot.revision.0, zones = snapshot.zones.len(), "configuration read");
         let snapshot = Arc::new(snapshot);
-        if self.events.send(Event::Declared(snapshot.clone())).await.is_err() {
+        if self.events.send(Event::Declared(snapshot.clone(), geo)).await.is_err() {
             return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
         }
         self.snapshot.send_replace(snapshot);

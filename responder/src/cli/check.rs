@@ -24,14 +24,14 @@ pub fn check(file: &Path) -> ExitCode {
     for warning in &loaded.warnings {
         println!("warning: {warning}");
     }
-    let snapshot = match loaded.snapshot {
-        Ok(snapshot) => snapshot,
+    let (snapshot, geo) = match loaded.declared {
+        Ok(declared) => declared,
         Err(problems) => {
             println!("{problems}");
             return ExitCode::FAILURE;
         }
     };
-    let compiler = Compiler::new(&snapshot, &|_| true, Generation(1));
+    let compiler = Compiler::with_geo(&snapshot, &geo, &|_| true, Generation(1));
     for finding in compiler.findings() {
         println!("warning: {}: {} {}: {}", finding.zone, finding.owner, finding.rtype, finding.what);
     }

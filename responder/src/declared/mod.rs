@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
+use pulse53_core::geo::GeoDb;
 use pulse53_core::model::{self, Revision, Snapshot, Zone};
 use pulse53_core::route53::{read_cidr_collections, read_health_checks, read_record_sets};
 use pulse53_core::zonefile;
 
 use crate::config::{Config, DeclaredFile, Origin, Problem, Problems, ZoneFile};
+use crate::geo;
 
 /// What the files say.
 #[derive(Debug)]
 pub struct Loaded {
-    /// All that is declared, or everything that is wrong.
-    pub snapshot: Result<Snapshot, Problems>,
+    /// All that is declared and where clients are, or everything that is wrong.
+    pub declared: Result<(Snapshot, Arc<GeoDb>), Problems>,
     /// Accepted, but perhaps not meant.
     pub warnings: Vec<Problem>,
     /// Every file that had a part in it.
@@ -42,6 +44,7 @@ pub fn load(config: &Config, revision: Revision) -> Loaded {
         builder.add_collections(collections.into_iter().map(Arc::new));
     }
     let built = builder.build(revision);
+    let geo = reading.geo(config);
     let Reading { mut problems, files } = reading;
     let (snapshot, warnings) = match built {
         Ok((snapshot, warnings)) => (Some(snapshot), warnings),
@@ -51,7 +54,7 @@ pub fn load(config: &Config, revision: Revision) -> Loaded {
         }
     };
     Loaded {
-        snapshot: snapshot.filter(|_| problems.is_empty()).ok_or(Problems(problems)),
+        declared: snapshot.zip(geo).filter(|_| problems.is_empty()).ok_or(Problems(problems)),
         warnings: warnings.into_iter().map(|problem| told(config, problem)).collect(),
         files,
     }
@@ -98,6 +101,20 @@ impl Reading {
             builder.add_record_sets(read_record_sets(&name, &text));
         }
         builder
+    }
+
+    /// The location database and the latency table; an empty one without either.
+    fn geo(&mut self, config: &Config) -> Option<Arc<GeoDb>> {
+        let path = |file: &Option<DeclaredFile>| file.as_ref().map(|file| file.path.clone());
+        let (database, latency) = (path(&config.geo.database), path(&config.geo.latency));
+        self.files.extend(database.iter().chain(&latency).cloned());
+        match geo::load(database.as_deref(), latency.as_deref()) {
+            Ok(geo) => Some(Arc::new(geo)),
+            Err(problems) => {
+                self.problems.extend(problems.into_iter().map(|problem| told(config, problem)));
+                None
+            }
+        }
     }
 
     fn octets(&mut self, file: &DeclaredFile) -> Option<(String, Vec<u8>)> {

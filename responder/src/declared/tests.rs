@@ -23,7 +23,7 @@ fn a_zone_file_becomes_a_snapshot() {
     write(directory.path(), "a.zone", &format!("{ZONE}$INCLUDE more.zone\n"));
     write(directory.path(), "more.zone", "more A 192.0.2.3\n");
     let loaded = load_from(directory.path(), "[[zone]]\nname = \"example.com\"\nfile = \"a.zone\"\n");
-    let snapshot = loaded.snapshot.unwrap();
+    let snapshot = loaded.declared.unwrap();
     assert_eq!(snapshot.revision, Revision(5));
     assert_eq!(snapshot.zones.values().map(|zone| record_set_count(zone)).sum::<usize>(), 5);
     let names: Vec<_> = loaded.files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
@@ -38,7 +38,7 @@ fn problems_of_all_files_are_told_at_once() {
     let config = "[[zone]]\nname = \"example.com\"\nfile = \"a.zone\"\nrecord_sets = \"none.json\"\n\
                   [health_checks]\nfile = \"checks.json\"\n";
     let loaded = load_from(directory.path(), config);
-    let text = loaded.snapshot.unwrap_err().to_string();
+    let text = loaded.declared.unwrap_err().to_string();
     for part in ["p.toml:4:15: ", "none.json cannot be read", "a.zone:6:", "checks.json:1:"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -54,6 +54,6 @@ fn an_include_stays_in_its_directory() {
     std::os::unix::fs::symlink("../secret", zones.join("link")).unwrap();
     write(&zones, "a.zone", &format!("{ZONE}$INCLUDE link\n"));
     let loaded = load_from(directory.path(), "[[zone]]\nname = \"example.com\"\nfile = \"zones/a.zone\"\n");
-    let text = loaded.snapshot.unwrap_err().to_string();
+    let text = loaded.declared.unwrap_err().to_string();
     assert!(text.contains("outside the directory"), "{text}");
 }

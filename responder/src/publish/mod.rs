@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pulse53_core::compile::{Compiler, Finding};
+use pulse53_core::geo::GeoDb;
 use pulse53_core::health::HealthView;
 use pulse53_core::model::{CheckId, Revision, Snapshot};
 use pulse53_core::table::{AnswerTable, Generation};
@@ -24,8 +25,8 @@ const EVENTS_WAITING_MAX: usize = 16;
 /// What the loop reacts to.
 #[derive(Debug)]
 pub enum Event {
-    /// Other declarations.
-    Declared(Arc<Snapshot>),
+    /// Other declarations, or another idea of where clients are.
+    Declared(Arc<Snapshot>, Arc<GeoDb>),
     /// Changed statuses of health checks.
     Health(HealthUpdate),
 }
@@ -77,8 +78,8 @@ impl Shared {
 
 impl Publisher {
     /// Compiles the first table.
-    pub fn new(snapshot: Arc<Snapshot>, view: HealthView) -> Self {
-        let compiler = Compiler::new(&snapshot, &|check| view.is_healthy(check), Generation(1));
+    pub fn new(snapshot: Arc<Snapshot>, geo: &GeoDb, view: HealthView) -> Self {
+        let compiler = Compiler::with_geo(&snapshot, geo, &|check| view.is_healthy(check), Generation(1));
         let shared = Shared {
             table: Arc::new(ArcSwap::from_pointee(compiler.table().clone())),
             datapath: Arc::default(),
@@ -99,9 +100,9 @@ impl Publisher {
     }
 
     /// Compiles other declarations and publishes the result.
-    pub fn declare(&mut self, snapshot: Arc<Snapshot>) -> Published {
+    pub fn declare(&mut self, snapshot: Arc<Snapshot>, geo: &GeoDb) -> Published {
         let generation = self.compiler.table().generation().next();
-        self.compiler = Compiler::new(&snapshot, &|check| self.view.is_healthy(check), generation);
+        self.compiler = Compiler::with_geo(&snapshot, geo, &|check| self.view.is_healthy(check), generation);
         self.snapshot = snapshot;
         self.shared.findings.store(Arc::new(self.compiler.findings().to_vec()));
         self.shared.table.store(Arc::new(self.compiler.table().clone()));
@@ -147,7 +148,7 @@ impl Publisher {
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(move || {
             while let Some(event) = incoming.blocking_recv() {
                 let published = match event {
-                    Event::Declared(snapshot) => self.declare(snapshot),
+                    Event::Declared(snapshot, geo) => self.declare(snapshot, &geo),
                     Event::Health(update) => self.follow(update),
                 };
                 told(&published);

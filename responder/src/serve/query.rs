@@ -3,7 +3,9 @@
 //! Read by hand rather than by a DNS library, because the question is echoed octet for octet (D-7) and looked up in wire form:
 //! nothing is decoded that would have to be encoded again. Tests read the replies with such a library.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use pulse53_core::geo::Network;
 use std::ops::Range;
 
 use pulse53_core::model::RecordType;
@@ -152,16 +154,18 @@ pub struct ClientSubnet<'p> {
 }
 
 impl ClientSubnet<'_> {
-    /// The first address of the network; none for the opt-out of length 0.
-    pub fn first_address(&self) -> Option<IpAddr> {
+    /// The client's network; none for the opt-out of length 0.
+    pub fn network(&self) -> Option<Network> {
         if self.source_len == 0 {
             return None;
         }
         let mut octets = [0; 16];
         octets[..self.address.len()].copy_from_slice(self.address);
         match self.family {
-            1 => octets.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets).into()),
-            _ => Some(Ipv6Addr::from(octets).into()),
+            1 => octets
+                .first_chunk::<4>()
+                .map(|octets| Network::of_client(Ipv4Addr::from(*octets).into(), self.source_len)),
+            _ => Some(Network::of_client(Ipv6Addr::from(octets).into(), self.source_len)),
         }
     }
 

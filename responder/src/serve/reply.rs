@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pulse53_core::body::rcode;
+use pulse53_core::geo::Network;
 use pulse53_core::model::RecordType;
 use pulse53_core::resolve::{Answer, Question, Scope, resolve};
 use pulse53_core::table::AnswerTable;
@@ -99,8 +100,16 @@ pub fn respond(
     if header.is_response() {
         return None;
     }
-    let mut reply =
-        Reply { header, packet, settings, transport: received.transport, question: None, edns: None, out };
+    let mut reply = Reply {
+        header,
+        packet,
+        settings,
+        transport: received.transport,
+        source: received.source,
+        question: None,
+        edns: None,
+        out,
+    };
     if header.counts[0] != 1 {
         let code = if header.opcode() == OPCODE_QUERY { rcode::FORMERR } else { rcode::NOTIMP };
         return Some(reply.bare(code));
@@ -144,6 +153,7 @@ struct Reply<'a> {
     packet: &'a [u8],
     settings: &'a ReplySettings,
     transport: Transport,
+    source: IpAddr,
     question: Option<&'a AskedQuestion>,
     edns: Option<Edns<'a>>,
     out: &'a mut Vec<u8>,
@@ -186,7 +196,12 @@ impl Reply<'_> {
             }
             qtype => qtype,
         };
-        let answer = resolve(table, &Question { qname: question.qname(), qtype }, draw);
+        // the network in the option, or the resolver; never both.
+        let client = options.subnet.as_ref().and_then(ClientSubnet::network).unwrap_or_else(|| {
+            let address = self.source.to_canonical();
+            Network::of_client(address, if address.is_ipv4() { 32 } else { 128 })
+        });
+        let answer = resolve(table, &Question { qname: question.qname(), qtype }, client, draw);
         let opt = Opt {
             options: *options,
             scope: scope(&answer, options.subnet.as_ref()),

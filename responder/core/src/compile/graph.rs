@@ -30,6 +30,11 @@ impl Node {
         self.targets.get(member).copied().flatten()
     }
 
+    /// The existing targets of all members.
+    pub(super) fn targets(&self) -> impl Iterator<Item = GroupIndex> {
+        self.targets.iter().flatten().copied()
+    }
+
     /// Whether another group's answer depends on this one.
     pub(super) fn is_target(&self) -> bool {
         !self.parents.is_empty()

@@ -6,6 +6,7 @@
 //!
 //! A flip evaluates the groups that refer to the check, and then only those above whose input really changed.
 
+mod classes;
 mod distribution;
 mod graph;
 mod plan;
@@ -17,6 +18,8 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use classes::Classes;
+pub use classes::{CLASSES_MAX, UNKNOWN};
 pub use distribution::{Distribution, Outcome};
 pub use graph::GroupIndex;
 use graph::{Graph, Node, Pending};
@@ -24,9 +27,8 @@ pub use plan::{ANSWERS_MAX, Column, Plan, Weights};
 use policy::Selection;
 
 use crate::body::Body;
-use crate::model::{
-    CheckId, Name, PolicyKind, Rdata, RecordData, RecordSet, RecordType, Snapshot, Ttl, ZoneId,
-};
+use crate::geo::GeoDb;
+use crate::model::{CheckId, Name, Rdata, RecordData, RecordSet, RecordType, Snapshot, Ttl, ZoneId};
 use crate::table::{AnswerTable, Generation};
 
 /// A group that could not be compiled as declared (law 8). It answers SERVFAIL; its neighbors are not affected.
@@ -57,22 +59,29 @@ pub type Health<'a> = &'a dyn Fn(&CheckId) -> bool;
 #[derive(Debug)]
 pub struct Compiler {
     graph: Graph,
-    /// Of the groups that aliases lead to; nobody else's is asked for twice.
-    evaluations: HashMap<GroupIndex, Evaluation>,
+    classes: Classes,
+    /// Of the groups that aliases lead to, one for each variant; nobody else's is asked for twice.
+    evaluations: HashMap<GroupIndex, Box<[Evaluation]>>,
     table: AnswerTable,
     findings: Vec<Finding>,
 }
 
 impl Compiler {
-    /// Compiles everything.
+    /// Compiles everything, nothing being known of any client.
     pub fn new(snapshot: &Snapshot, health: Health<'_>, generation: Generation) -> Self {
+        Self::with_geo(snapshot, &GeoDb::default(), health, generation)
+    }
+
+    /// Compiles everything.
+    pub fn with_geo(snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>, generation: Generation) -> Self {
         let graph = Graph::new(snapshot);
+        let classes = Classes::new(snapshot, &graph, geo);
         let groups = graph.indices().map(|index| {
             let node = &graph[index];
             (index, &node.zone, &node.owner, node.rtype)
         });
-        let table = AnswerTable::new(snapshot, groups, generation);
-        let mut compiler = Self { graph, evaluations: HashMap::new(), table, findings: Vec::new() };
+        let table = AnswerTable::new(snapshot, groups, classes.map.clone(), generation);
+        let mut compiler = Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new() };
         for index in compiler.graph.in_order() {
             compiler.evaluate(index, health);
         }
@@ -122,34 +131,64 @@ impl Compiler {
         (&node.owner, node.rtype)
     }
 
-    /// The exact distribution of a group under a health view (routing specification, section 9).
-    pub fn distribution(&self, index: GroupIndex, health: Health<'_>) -> Arc<Distribution> {
-        evaluate(&self.graph[index], &self.evaluations, health).distribution
+    /// The exact distribution of a group for a class of clients, under a health view (routing specification, section 9).
+    pub fn distribution(&self, index: GroupIndex, class: u16, health: Health<'_>) -> Arc<Distribution> {
+        self.evaluate_for(index, class, health).distribution
+    }
+
+    /// Whether there were more classes of clients than can be told apart; the clients beyond are answered as unknown ones.
+    pub fn classes_overflown(&self) -> bool {
+        self.classes.overflown
     }
 
     fn evaluate(&mut self, index: GroupIndex, health: Health<'_>) -> Change {
+        let domain = self.classes.domain(index).cloned();
+        let representatives: &[u16] = domain.as_ref().map_or(&[UNKNOWN], |domain| &domain.representatives);
+        let evaluations: Box<[Evaluation]> =
+            representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect();
         let node = &self.graph[index];
-        let evaluation = evaluate(node, &self.evaluations, health);
-        let plan = match unsupported(node.group.policy()) {
-            Some(what) => Err(what.to_owned()),
-            None => Plan::prepare(&evaluation.distribution, node.rtype, self.table.nodata(&node.zone))
-                .ok_or_else(|| {
-                    format!("more than {ANSWERS_MAX} possible answers; nest fewer weighted groups")
-                }),
-        };
-        let plan = plan.unwrap_or_else(|what| {
-            let finding =
-                Finding { zone: node.zone.clone(), owner: node.owner.clone(), rtype: node.rtype, what };
-            if !self.findings.contains(&finding) {
-                self.findings.push(finding);
+        let nodata = self.table.nodata(&node.zone);
+        let variants: Option<Box<[Plan]>> = evaluations
+            .iter()
+            .map(|evaluation| Plan::prepare(&evaluation.distribution, node.rtype, nodata))
+            .collect();
+        let plan = match (variants, domain) {
+            (Some(variants), Some(domain)) => Plan::ByClient { of_class: domain.of_class, variants },
+            (Some(variants), None) => variants[0].clone(),
+            (None, _) => {
+                let finding = Finding {
+                    zone: node.zone.clone(),
+                    owner: node.owner.clone(),
+                    rtype: node.rtype,
+                    what: format!("more than {ANSWERS_MAX} possible answers; nest fewer weighted groups"),
+                };
+                if !self.findings.contains(&finding) {
+                    self.findings.push(finding);
+                }
+                Plan::Fixed(Arc::new(Body::empty(crate::body::rcode::SERVFAIL, false)))
             }
-            Plan::Fixed(Arc::new(Body::empty(crate::body::rcode::SERVFAIL, false)))
-        });
-        let for_parents = node.is_target() && self.evaluations.get(&index) != Some(&evaluation);
+        };
+        let for_parents = node.is_target() && self.evaluations.get(&index) != Some(&evaluations);
         if for_parents {
-            self.evaluations.insert(index, evaluation);
+            self.evaluations.insert(index, evaluations);
         }
         Change { for_parents, of_plan: self.table.set_plan(index, plan) }
+    }
+
+    /// One group for one class, given those its aliases lead to (routing specification, section 9).
+    fn evaluate_for(&self, index: GroupIndex, class: u16, health: Health<'_>) -> Evaluation {
+        let node = &self.graph[index];
+        let target = |member: usize| {
+            let target = node.target(member)?;
+            self.evaluations.get(&target)?.get(self.classes.variant(target, class))
+        };
+        match self.classes.order(index, class) {
+            Some(applicable) => evaluate(node, applicable, &target, health),
+            None => {
+                let all: Vec<usize> = (0..node.group.members.len()).collect();
+                evaluate(node, &all, &target, health)
+            }
+        }
     }
 }
 
@@ -161,20 +200,18 @@ struct Change {
     of_plan: bool,
 }
 
-/// Why a policy cannot be compiled yet.
-fn unsupported(policy: PolicyKind) -> Option<&'static str> {
-    match policy {
-        PolicyKind::Simple | PolicyKind::Weighted | PolicyKind::Failover | PolicyKind::Multivalue => None,
-        PolicyKind::Latency | PolicyKind::Geolocation | PolicyKind::Cidr | PolicyKind::Geoproximity => {
-            Some("policies that depend on the client's location are not answered by this version yet")
-        }
-    }
-}
-
-/// One group, given those its aliases lead to (routing specification, section 9).
-fn evaluate(node: &Node, evaluations: &HashMap<GroupIndex, Evaluation>, health: Health<'_>) -> Evaluation {
+/// One group, of which these members are applicable, in order of preference.
+fn evaluate<'e>(
+    node: &Node,
+    applicable: &[usize],
+    target: &impl Fn(usize) -> Option<&'e Evaluation>,
+    health: Health<'_>,
+) -> Evaluation {
     let members = &node.group.members;
-    let target = |index: usize| node.target(index).and_then(|target| evaluations.get(&target));
+    if applicable.is_empty() {
+        //
+        return Evaluation { healthy: false, distribution: Arc::new(Distribution::certain(Outcome::NoData)) };
+    }
     let is_healthy = |index: usize, member: &RecordSet| {
         //
         member.check.as_ref().is_none_or(health)
@@ -185,15 +222,11 @@ fn evaluate(node: &Node, evaluations: &HashMap<GroupIndex, Evaluation>, health: 
                 _ => true,
             }
     };
-    let mut pool: Vec<usize> = members
-        .iter()
-        .enumerate()
-        .filter(|&(index, member)| is_healthy(index, member))
-        .map(|(index, _)| index)
-        .collect();
+    let mut pool: Vec<usize> =
+        applicable.iter().copied().filter(|&index| is_healthy(index, &members[index])).collect();
     let healthy = !pool.is_empty();
     if !healthy {
-        pool = (0..members.len()).collect(); // last resort, R-56
+        pool = applicable.to_vec(); // last resort, R-56
     }
     let of_member = |index: usize| match &members[index].data {
         RecordData::Values { ttl, rdatas } => {

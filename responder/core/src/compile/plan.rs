@@ -18,6 +18,13 @@ pub enum Plan {
     Fixed(Arc<Body>),
     /// By lot.
     ByWeight(Weights),
+    /// By where the client is; each variant is one of the others.
+    ByClient {
+        /// For each class of clients, an index into `variants`.
+        of_class: Arc<[u16]>,
+        /// What clients of these classes are answered.
+        variants: Box<[Plan]>,
+    },
 }
 
 /// An alias table (Walker, Vose) with a power of two of columns: the draw picks a column, and in it one of two bodies.
@@ -46,10 +53,22 @@ pub struct Column {
 pub const ANSWERS_MAX: usize = 1 << 16;
 
 impl Plan {
-    /// The body this draw leads to.
-    pub fn choose(&self, draw: u64) -> &Arc<Body> {
+    /// The body that clients of a class get under this draw. The class is asked for only if it matters.
+    pub fn choose(&self, class: impl FnOnce() -> u16, draw: u64) -> &Arc<Body> {
+        match self {
+            Self::ByClient { of_class, variants } => {
+                let variant = of_class.get(usize::from(class())).copied().unwrap_or_default();
+                variants[usize::from(variant)].drawn(draw)
+            }
+            _ => self.drawn(draw),
+        }
+    }
+
+    /// The body this draw leads to, for the first class where classes differ.
+    fn drawn(&self, draw: u64) -> &Arc<Body> {
         match self {
             Self::Fixed(body) => body,
+            Self::ByClient { variants, .. } => variants[0].drawn(draw),
             Self::ByWeight(weights) => {
                 let mask = (weights.columns.len() - 1) as u32;
                 let column = weights.columns[pulse53_abi::draw::column(draw, mask) as usize];

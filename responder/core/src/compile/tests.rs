@@ -276,7 +276,7 @@ fn by_weight(members: &[(u8, Member)]) -> Vec<BigRational> {
 }
 
 fn odds_of(compiler: &Compiler, index: GroupIndex, health: Health<'_>) -> Odds {
-    compiler.distribution(index, health).outcomes().iter().cloned().collect()
+    compiler.distribution(index, UNKNOWN, health).outcomes().iter().cloned().collect()
 }
 
 proptest! {

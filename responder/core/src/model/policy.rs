@@ -1,7 +1,7 @@
 //! The routing policy of one record set (routing specification, section 4).
 
 /// How a record set takes part in its group; one field of the Route 53 object says which.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RoutingPolicy {
     /// No policy field: the only member of its group.
     Simple,
@@ -45,7 +45,7 @@ pub enum GeoLocation {
 }
 
 /// Where a geoproximity resource is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GeoProximityPlace {
     /// `AWSRegion`.
     Region(String),

@@ -3,11 +3,29 @@
 //! The pool is what health has left (routing specification, section 4); a policy never sees health itself. A policy that depends on the client
 //! orders the applicable members; one that does not takes them all.
 
+mod cidr;
 mod failover;
+mod geolocation;
+mod geoproximity;
+mod latency;
 mod multivalue;
 mod weighted;
 
+use crate::geo::Client;
 use crate::model::{PolicyKind, RRsetGroup};
+
+/// The members that may answer a client, in order of preference; for policies that do not look at the client, all of them.
+pub(super) fn order(group: &RRsetGroup, client: &Client) -> Vec<usize> {
+    match group.policy() {
+        PolicyKind::Latency => latency::order(group, client),
+        PolicyKind::Geolocation => geolocation::order(group, client),
+        PolicyKind::Cidr => cidr::order(group, client),
+        PolicyKind::Geoproximity => geoproximity::order(group, client),
+        PolicyKind::Simple | PolicyKind::Weighted | PolicyKind::Failover | PolicyKind::Multivalue => {
+            (0..group.members.len()).collect()
+        }
+    }
+}
 
 /// How the pool of a group answers.
 #[derive(Debug, PartialEq, Eq)]
