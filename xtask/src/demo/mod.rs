@@ -266,19 +266,23 @@ fn explain_and_serve(network: &Network, agent: &mut Agent) -> Result<()> {
     let server = format!("nsenter --net={}", network.server.path().display());
     let binary = agent::binary()?;
     let pulse53 = binary.strip_prefix(workspace::root()).unwrap_or(&binary).display();
-    println!(
-        "\nserving until Ctrl-C; endpoint {VICTIM} is back. As root, from the repository:\n\n  \
-         {client} dig @{} www.demo.example\n  \
-         {client} dig @{} api.demo.example +short\n  \
-         {client} kdig @{} demo.example +subnet=203.0.113.0/24\n  \
-         {server} {pulse53} status\n  \
-         {server} {pulse53} health set endpoint-1 unhealthy\n  \
-         {server} {pulse53} explain www.demo.example A\n  \
-         {server} {pulse53} top\n",
-        SERVER.ip(),
-        network::SERVER_V6,
-        SERVER.ip(),
-    );
+    println!("\nserving until Ctrl-C; endpoint {VICTIM} is back. As root, from the repository:\n");
+    for question in [
+        format!("dig @{} www.demo.example", SERVER.ip()),
+        format!("dig @{} api.demo.example +short", network::SERVER_V6),
+        format!("kdig @{} demo.example +subnet=203.0.113.0/24", SERVER.ip()),
+    ] {
+        println!("  {client} {question}");
+    }
+    let help = process::capture(Command::new(&binary).arg("--help"))?;
+    for command in ["status", "health set endpoint-1 unhealthy", "explain www.demo.example A", "top"] {
+        // What this build does not know is not recommended.
+        let name = command.split(' ').next().unwrap_or_default();
+        if help.lines().any(|line| line.split_whitespace().next() == Some(name)) {
+            println!("  {server} {pulse53} {command}");
+        }
+    }
+    println!();
     while !interrupt::requested() {
         agent.check()?;
         std::thread::sleep(Duration::from_millis(50));
