@@ -6,7 +6,7 @@ use pulse53_core::lower::{self, HotKey};
 use pulse53_core::model::Snapshot;
 use pulse53_tests::cases;
 use pulse53_tests::engines::{Engines, SERVED};
-use pulse53_tests::frame::{Query, QueryFrame};
+use pulse53_tests::frame::{Opt, Query, QueryFrame};
 use pulse53_tests::reply::Reply;
 
 /// Draws a query.
@@ -16,27 +16,33 @@ const DRAWS: u16 = 64;
 fn every_engine_gives_an_expected_answer() {
     let Some(mut engines) = Engines::of(&Snapshot::default(), &|_| true) else { return };
     let mut in_kernel = 0;
-    for (case, snapshot) in cases::answered() {
-        // One unit for all: the next case's entries take the place of this one's, as on a reload.
-        engines.declare(&snapshot, &|check| case.is_healthy(check));
+    for (case, snapshot) in cases::valid() {
         for query in &case.queries {
+            // One unit for all: the next query's entries take the place of this one's, as on a reload.
+            engines.declare(&snapshot, &query.client.geo(), &|check| case.is_healthy(check));
             let key = HotKey { name: query.name(), qtype: query.qtype() };
             let told = format!("{}: {} {}", case.name, key.name, key.qtype);
-            assert!(
-                query.client.subnet.is_none(),
-                "{told}: no case without location policies names a network"
-            );
-            let hot = lower::lower(engines.table()).any(|(found, entry)| found == key && entry.is_ok());
+            let subnet = query.client.subnet_option();
+            let hot = subnet.is_none()
+                && lower::lower(engines.table()).any(|(found, entry)| found == key && entry.is_ok());
             let possible = query.possible();
-            let (client, server) = endpoints(query.client.ip);
+            let (client, server) = endpoints(query.client.address());
             for id in 0..DRAWS {
                 let mut message = Query::of_wire(key.name.as_wire(), key.qtype.to_int());
                 message.id = id;
+                if let Some(option) = &subnet {
+                    message.edns =
+                        Some(Opt { size: 1232, dnssec_ok: false, options: vec![(8, option.clone())] });
+                }
                 let agreed = engines.agree(&QueryFrame::new(client, server, message.octets()));
                 let reply = Reply::read(&agreed.message.expect("a query is answered"));
                 assert_eq!(agreed.in_kernel, hot, "{told}");
                 assert_eq!((reply.id, reply.rcode, reply.truncated), (id, query.rcode(), false), "{told}");
                 assert!(reply.authoritative, "{told}");
+                assert_eq!(reply.scope.is_some(), subnet.is_some(), "{told}: the option is repeated (R-64)");
+                if let Some(scope) = query.scope() {
+                    assert_eq!(reply.scope, Some(scope), "{told}");
+                }
                 assert!(
                     possible.iter().any(|possible| possible.is(reply.answer.as_ref())),
                     "{told}: {reply:?}"
@@ -49,8 +55,8 @@ fn every_engine_gives_an_expected_answer() {
 }
 
 /// A client, and the served address of its family.
-fn endpoints(ip: Option<IpAddr>) -> (SocketAddr, SocketAddr) {
-    let client = SocketAddr::new(ip.unwrap_or(IpAddr::from([198, 51, 100, 1])), 4242);
+fn endpoints(ip: IpAddr) -> (SocketAddr, SocketAddr) {
+    let client = SocketAddr::new(ip, 4242);
     let server = SERVED[usize::from(client.is_ipv6())].parse().expect("an address");
     (client, server)
 }

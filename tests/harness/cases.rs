@@ -12,7 +12,7 @@ use pulse53_core::body::rcode;
 use pulse53_core::compile::Outcome;
 use pulse53_core::geo::{Coordinates, GeoDb, GeoDbBuilder, Latency, Location, Network};
 use pulse53_core::model::{
-    CheckId, Findings, Name, PolicyKind, Problem, Rdata, RecordType, Revision, SetId, Snapshot, Ttl, ZoneId,
+    CheckId, Findings, Name, Problem, Rdata, RecordType, Revision, SetId, Snapshot, Ttl, ZoneId,
 };
 use pulse53_core::{rdata, route53};
 use serde::Deserialize;
@@ -64,10 +64,8 @@ pub struct CaseQuery {
 /// Who asks, and what is known of the network that counts.
 #[derive(Debug, Deserialize)]
 pub struct CaseClient {
-    /// Source address of the query.
-    pub ip: Option<IpAddr>,
-    /// Network in the client-subnet option.
-    pub subnet: Option<String>,
+    ip: Option<IpAddr>,
+    subnet: Option<String>,
     country: Option<String>,
     subdivision: Option<String>,
     continent: Option<String>,
@@ -78,6 +76,23 @@ pub struct CaseClient {
 }
 
 impl CaseClient {
+    /// The source address of the query.
+    pub fn address(&self) -> IpAddr {
+        self.ip.unwrap_or(IpAddr::from([203, 0, 113, 7]))
+    }
+
+    /// The client-subnet option's data (RFC 7871 section 6), if the query has the option.
+    pub fn subnet_option(&self) -> Option<Vec<u8>> {
+        let (address, length) = self.subnet.as_deref()?.split_once('/').expect("address and length");
+        let (family, octets) = match address.parse().expect("an address") {
+            IpAddr::V4(address) => (1, address.octets().to_vec()),
+            IpAddr::V6(address) => (2, address.octets().to_vec()),
+        };
+        let length: u8 = length.parse().expect("a length");
+        let sent = &octets[..usize::from(length).div_ceil(8)];
+        Some([&[0, family, length, 0], sent].concat())
+    }
+
     /// The network that counts: the option's unless it opts out, else the resolver's.
     pub fn network(&self) -> Network {
         let subnet = self.subnet.as_deref().map(|text| {
@@ -87,7 +102,7 @@ impl CaseClient {
         match subnet {
             Some((address, length)) if length > 0 => Network::of_client(address, length),
             _ => {
-                let address = self.ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7)));
+                let address = self.address();
                 Network::of_client(address, if address.is_ipv4() { 32 } else { 128 })
             }
         }
@@ -116,6 +131,7 @@ impl CaseClient {
 struct Expect {
     rcode: String,
     distribution: Vec<Entry>,
+    scope: Option<u8>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -168,19 +184,6 @@ pub fn valid() -> Vec<(Case, Snapshot)> {
             (case, snapshot)
         })
         .collect()
-}
-
-/// The valid cases whose answers are the same for every client, as snapshots after their deletions.
-pub fn answered() -> Vec<(Case, Snapshot)> {
-    valid().into_iter().filter(|(_, snapshot)| !depends_on_location(snapshot)).collect()
-}
-
-/// Whether any policy looks at where the client is.
-pub fn depends_on_location(snapshot: &Snapshot) -> bool {
-    snapshot.zones.values().flat_map(|zone| zone.groups.values()).any(|group| match group.policy() {
-        PolicyKind::Simple | PolicyKind::Weighted | PolicyKind::Failover | PolicyKind::Multivalue => false,
-        PolicyKind::Latency | PolicyKind::Geolocation | PolicyKind::Cidr | PolicyKind::Geoproximity => true,
-    })
 }
 
 impl Case {
@@ -239,6 +242,11 @@ impl Case {
 }
 
 impl CaseQuery {
+    /// The scope prefix length the reply must carry, if the case says so.
+    pub fn scope(&self) -> Option<u8> {
+        self.expect.scope
+    }
+
     /// QNAME.
     pub fn name(&self) -> Name {
         Name::from_route53(&self.name).expect("a name")

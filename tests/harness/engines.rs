@@ -11,6 +11,7 @@ use pulse53_abi::draw;
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_abi::verdict::Verdict;
 use pulse53_core::compile::{Compiler, Health};
+use pulse53_core::geo::GeoDb;
 use pulse53_core::lower;
 use pulse53_core::model::Snapshot;
 use pulse53_core::table::{AnswerTable, Generation};
@@ -71,9 +72,9 @@ impl Engines {
     }
 
     /// Takes up other declarations, in the memory there is.
-    pub fn declare(&mut self, snapshot: &Snapshot, health: Health<'_>) {
+    pub fn declare(&mut self, snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>) {
         let generation = self.table.generation().next();
-        self.table = Compiler::new(snapshot, health, generation).table().clone();
+        self.table = Compiler::with_geo(snapshot, geo, health, generation).table().clone();
         for hot in [&mut self.host, self.kernel.hot_table_mut()] {
             let synced = datapath::fill(hot, &self.table);
             assert_eq!(synced.refused, 0, "the tables of tests have room for all");

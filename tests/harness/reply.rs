@@ -19,6 +19,8 @@ pub struct Reply {
     pub answer: Option<Given>,
     /// The answer record that comes first.
     pub first: Option<Rdata>,
+    /// The scope prefix length, if the reply has a client-subnet option (RFC 7871).
+    pub scope: Option<u8>,
 }
 
 impl Reply {
@@ -52,6 +54,17 @@ impl Reply {
         if let Some(answer) = &mut answer {
             answer.rdatas.sort_unstable();
         }
+        let mut scope = None;
+        for _ in 0..word(8) + word(10) {
+            at = behind_name(message, at);
+            let rtype = word(at);
+            let rdata_at = at + 10;
+            at = rdata_at + usize::from(word(at + 8));
+            if RecordType::from_int(rtype) == RecordType::OPT {
+                scope = scope_of(&message[rdata_at..at]);
+            }
+        }
+        assert_eq!(at, message.len(), "nothing is left over: {message:02x?}");
         Self {
             id: word(0),
             rcode: (flags & 0xF) as u8,
@@ -59,6 +72,30 @@ impl Reply {
             authoritative: flags & 0x0400 != 0,
             answer,
             first,
+            scope,
         }
     }
+}
+
+/// Where a name ends that may end in a compression pointer.
+fn behind_name(message: &[u8], mut at: usize) -> usize {
+    loop {
+        match message[at] {
+            0 => return at + 1,
+            length if length >= 0xC0 => return at + 2,
+            length => at += 1 + usize::from(length),
+        }
+    }
+}
+
+/// The scope in the client-subnet option among EDNS options.
+fn scope_of(mut options: &[u8]) -> Option<u8> {
+    while let [code_high, code_low, len_high, len_low, rest @ ..] = options {
+        let (data, behind) = rest.split_at(usize::from(u16::from_be_bytes([*len_high, *len_low])));
+        if u16::from_be_bytes([*code_high, *code_low]) == 8 {
+            return Some(data[3]);
+        }
+        options = behind;
+    }
+    None
 }
