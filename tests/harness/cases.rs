@@ -215,6 +215,11 @@ impl Case {
         snapshot.build(Revision(1))
     }
 
+    /// Whether anything is deleted after loading.
+    pub fn deletes(&self) -> bool {
+        !self.then_delete.is_empty()
+    }
+
     /// Deletes what is to be deleted after loading; each must be there once.
     pub fn delete(&self, snapshot: &mut Snapshot) {
         let zone = ZoneId(ZONE_ID.into());

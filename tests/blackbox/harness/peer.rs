@@ -1,0 +1,37 @@
+//! XDP_PASS on the client's end of the pair: without a program there, veth drops what the other end sends by XDP_TX.
+
+use std::path::Path;
+
+use aya::programs::xdp::XdpLink;
+use aya::programs::{Xdp, XdpMode};
+
+use super::network::{INTERFACE, Namespace};
+
+/// Where `cargo xtask build` lays the BPF object.
+const OBJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../responder/bpf/pulse53-xdp");
+
+/// Whether the object has been built.
+pub fn is_built() -> bool {
+    Path::new(OBJECT).is_file()
+}
+
+/// Attached until dropped.
+#[derive(Debug)]
+pub struct Peer {
+    _link: XdpLink,
+}
+
+impl Peer {
+    /// Puts the object's program `pass` on the client's end.
+    pub fn attach(client: &Namespace) -> Self {
+        let object = std::fs::read(OBJECT).expect("the BPF object can be read");
+        client.within(|| {
+            let mut programs = aya::Ebpf::load(&object).expect("the BPF object can be loaded");
+            let pass = programs.program_mut("pass").expect("the BPF object has the program");
+            let pass: &mut Xdp = pass.try_into().expect("it is an XDP program");
+            pass.load().expect("the program can be loaded");
+            let link = pass.attach(INTERFACE, XdpMode::Driver).expect("veth takes it");
+            Self { _link: pass.take_link(link).expect("it was just attached") }
+        })
+    }
+}

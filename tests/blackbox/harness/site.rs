@@ -1,0 +1,103 @@
+//! All that a test needs around the agent, or the reason why it cannot be had.
+
+use std::fmt::Write;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::agent::{Agent, CONFIG, binary};
+use super::client::Client;
+use super::command::is_installed;
+use super::network::{self, INTERFACE, Network, SERVED};
+use super::peer::{self, Peer};
+use super::place::{self, Place};
+
+/// The zone that most tests serve.
+pub const ZONE: &str = "example.com";
+
+/// Fields are dropped in order: the peer before the namespace it is in.
+#[derive(Debug)]
+pub struct Site {
+    /// XDP on the client's end; taken away by who brings a program of its own.
+    pub peer: Option<Peer>,
+    /// Both namespaces.
+    pub network: Network,
+    /// The directory.
+    pub place: Place,
+}
+
+impl Site {
+    /// A site, or nothing: then the test counts as skipped.
+    pub fn make() -> Option<Self> {
+        static SWEPT: Once = Once::new();
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        if let Some(lacking) = lacking() {
+            pulse53_tests::skip(&lacking);
+            return None;
+        }
+        SWEPT.call_once(|| {
+            network::sweep();
+            place::sweep();
+        });
+        let id = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let network = Network::make(&id);
+        let peer = Some(Peer::attach(&network.client));
+        Some(Self { peer, network, place: Place::make(&id) })
+    }
+
+    /// Writes the configuration: what every test has, then what it adds to `[xdp]`, then its sections.
+    pub fn configure(&self, xdp: &str, sections: &str) {
+        let mut text = format!("data_dir = {:?}\n[dns]\nlisten = [", self.place.file("data"));
+        for address in SERVED {
+            write!(text, "\"{address}\", ").expect("memory");
+        }
+        let pins = self.place.pins();
+        write!(text, "]\n[xdp]\ninterfaces = [\"{INTERFACE}\"]\npin_dir = {pins:?}\n{xdp}\n")
+            .expect("memory");
+        text.push_str("[log]\nformat = \"human\"\n");
+        text.push_str(sections);
+        self.place.write(CONFIG, &text);
+    }
+
+    /// The same, for one zone of these records in the form of a master file.
+    pub fn serve_zone(&self, xdp: &str, records: &str) {
+        self.write_zone(records);
+        self.configure(xdp, &format!("[[zone]]\nname = {ZONE:?}\nfile = \"zone\"\n"));
+    }
+
+    /// Writes the zone's records anew.
+    pub fn write_zone(&self, records: &str) {
+        self.place.write("zone", &format!("$ORIGIN {ZONE}.\n$TTL 60\n{APEX}{records}"));
+    }
+
+    /// The agent, ready, and in the kernel.
+    pub fn start(&self) -> Agent<'_> {
+        let agent = Agent::start(&self.network.server, &self.place);
+        let status = agent.status();
+        assert_eq!(status["interfaces"][0]["name"], INTERFACE, "{status:#}");
+        assert_eq!(status["interfaces"][0]["mode"], "native", "{status:#}");
+        agent
+    }
+
+    /// Someone who asks.
+    pub fn client(&self) -> Client<'_> {
+        Client::new(&self.network.client)
+    }
+}
+
+const APEX: &str = "@ IN SOA ns1 hostmaster 1 7200 900 1209600 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\n";
+
+/// What this machine lacks, if anything.
+fn lacking() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("root, to make network namespaces and load BPF programs".to_owned());
+    }
+    for (program, package) in [("ip", "iproute2"), ("nsenter", "util-linux"), ("setpriv", "util-linux")] {
+        if !is_installed(program) {
+            return Some(format!("{program} (package {package})"));
+        }
+    }
+    if !peer::is_built() || !binary().is_file() {
+        return Some("the program and its BPF object, which `cargo xtask build` makes".to_owned());
+    }
+    None
+}

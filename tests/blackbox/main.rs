@@ -1,0 +1,13 @@
+//! pulse53 as its users meet it: the real program in a network namespace, XDP on a veth pair, questions over the wire.
+//!
+//! Every test has a site of its own (`harness`), so tests run side by side. Whatever takes time is polled a bounded number of
+//! times; no test looks at how long anything took.
+
+mod conformance;
+mod harness;
+mod health;
+mod lifecycle;
+mod load;
+mod refusals;
+mod reload;
+mod tcp;
