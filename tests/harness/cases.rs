@@ -12,7 +12,7 @@ use pulse53_core::body::rcode;
 use pulse53_core::compile::Outcome;
 use pulse53_core::geo::{Coordinates, GeoDb, GeoDbBuilder, Latency, Location, Network};
 use pulse53_core::model::{
-    CheckId, Findings, Name, Problem, Rdata, RecordType, Revision, SetId, Snapshot, Ttl, ZoneId,
+    CheckId, Findings, Name, PolicyKind, Problem, Rdata, RecordType, Revision, SetId, Snapshot, Ttl, ZoneId,
 };
 use pulse53_core::{rdata, route53};
 use serde::Deserialize;
@@ -184,6 +184,21 @@ pub fn valid() -> Vec<(Case, Snapshot)> {
             (case, snapshot)
         })
         .collect()
+}
+
+/// The valid cases whose answers are the same for every client, which need no location database.
+pub fn same_for_all_clients() -> Vec<(Case, Snapshot)> {
+    let looks_at_client = |snapshot: &Snapshot| {
+        snapshot.zones.values().flat_map(|zone| zone.groups.values()).any(|group| match group.policy() {
+            PolicyKind::Simple | PolicyKind::Weighted | PolicyKind::Failover | PolicyKind::Multivalue => {
+                false
+            }
+            PolicyKind::Latency | PolicyKind::Geolocation | PolicyKind::Cidr | PolicyKind::Geoproximity => {
+                true
+            }
+        })
+    };
+    valid().into_iter().filter(|(_, snapshot)| !looks_at_client(snapshot)).collect()
 }
 
 impl Case {
