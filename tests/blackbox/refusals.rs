@@ -39,7 +39,7 @@ fn check_tells_each_mistake_with_its_place() {
     refused(&site, &check(), "records.json:", &["300"]);
 
     site.place.write("records.json", "{\"ResourceRecordSets\": [\n");
-    refused(&site, &check(), "records.json:", &[]);
+    refused(&site, &check(), "records.json:2:1:", &["not JSON"]);
 
     site.place.write("checks.json", "{\"HealthChecks\": [{\"Id\": \"a\"}]}");
     site.configure("", "[health_checks]\nfile = \"checks.json\"\n");

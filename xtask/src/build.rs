@@ -1,6 +1,8 @@
 //! `cargo xtask build`: the kernel half, then the agent that carries it.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 
 use crate::setup::{self, BpfTools};
 use crate::{object, process};
@@ -24,6 +26,14 @@ pub enum Profile {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let profile = if arguments.release { Profile::Release } else { Profile::Debug };
     build(&setup::bpf_tools()?, profile)
+}
+
+/// Where `build` leaves the agent: beside the profile directory that this program lies in.
+pub fn binary(profile: Profile) -> Result<PathBuf> {
+    let this = std::env::current_exe().context("finding this program")?;
+    let target = this.ancestors().nth(2).context("this program lies in no target directory")?;
+    let profile = if profile == Profile::Release { "release" } else { "debug" };
+    Ok(target.join(profile).join("pulse53"))
 }
 
 pub fn build(tools: &BpfTools, profile: Profile) -> Result<()> {

@@ -25,6 +25,9 @@ use crate::{process, workspace};
 /// Names the file to which tests append what they lack.
 const SKIP_LOG: &str = "PULSE53_SKIP_LOG";
 
+/// Names the program to the tests that run it.
+const BINARY: &str = "PULSE53_BIN";
+
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask test                        everything\n  \
                         cargo xtask test -- --package pulse53-core failover\n                                          \
@@ -89,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 fn cargo_test(rest: &[String], log: &std::path::Path) -> Result<(Count, bool)> {
     let mut cargo = process::host_cargo();
     cargo.args(["test", "--no-fail-fast"]).env(SKIP_LOG, log).stdout(Stdio::piped());
+    cargo.env(BINARY, build::binary(Profile::Debug)?);
     if rest.is_empty() {
         cargo.arg("--workspace");
     }

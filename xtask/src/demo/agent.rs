@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::network::Namespace;
 use super::place::Place;
+use crate::build::{self, Profile};
 use crate::{process, workspace};
 
 /// Relative to the repository's root, which is the agent's working directory.
@@ -21,11 +22,9 @@ pub const CONFIG: &str = "examples/demo/pulse53.toml";
 const GRACE: Duration = Duration::from_secs(5);
 const LOG_TAIL_LINES: usize = 20;
 
-/// Where `cargo xtask build --release` leaves the binary: beside the profile directory that this program lies in.
+/// The agent, as `cargo xtask build --release` leaves it.
 pub fn binary() -> Result<PathBuf> {
-    let this = std::env::current_exe().context("finding this program")?;
-    let target = this.ancestors().nth(2).context("this program lies in no target directory")?;
-    Ok(target.join("release/pulse53"))
+    build::binary(Profile::Release)
 }
 
 /// Ended when dropped.

@@ -50,8 +50,9 @@ impl<'a> Document<'a> {
     /// Reads the whole text as JSON of any kind.
     pub(super) fn root(&self) -> Result<&'a RawValue, Problem> {
         serde_json::from_str(self.text).map_err(|error| {
-            let source =
-                Source { file: self.file.clone(), line: error.line() as u32, column: error.column() as u32 };
+            // At the end of a text that ends a line, the column is 0 there.
+            let column = error.column().max(1) as u32;
+            let source = Source { file: self.file.clone(), line: error.line() as u32, column };
             let text = error.to_string();
             let what = text.split(" at line ").next().unwrap_or_default();
             Problem::of_syntax(Some(source), format!("not JSON: {what}; mend it"))
