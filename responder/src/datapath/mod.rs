@@ -99,8 +99,8 @@ pub struct Datapath {
 impl Datapath {
     /// Loads the program, fills its tables and attaches it; or, where an earlier agent left one attached, takes its place.
     pub fn start(settings: Settings, table: &AnswerTable) -> Result<Self, DatapathError> {
-        attach::prepare_pin_dir(&settings.pin_dir)?;
         let (mut loaded, synced) = load_filled(&settings, table)?;
+        attach::prepare_pin_dir(&settings.pin_dir)?;
         let mut attached = Vec::new();
         for interface in &settings.interfaces {
             match attach::attach(loaded.program()?, interface, settings.mode, &settings.pin_dir) {
