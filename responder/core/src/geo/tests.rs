@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Instant;
 
 use proptest::prelude::*;
 
@@ -290,72 +289,4 @@ fn latencies_are_measured_or_else_estimated() {
     assert_eq!(ms("10.0.0.0/24", "rack-7"), None);
     assert_eq!(ms("11.0.0.0/24", "eu-west-1"), None);
     assert_eq!(client("10.0.0.0/24").measured_latencies().len(), 1);
-}
-
-/// Build times of a large database. `cargo test --release -p pulse53-core -- --ignored --nocapture build_times`
-#[test]
-#[ignore = "a measurement, not a check"]
-fn build_times() {
-    let mut state = 53_u64;
-    let mut draw = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 32) as u32
-    };
-    let v4 = |bits: u32, length| Network::new(IpAddr::V4(Ipv4Addr::from(bits)), length).unwrap();
-    let v6 = |bits: u32, low: u32, length| {
-        let bits = u128::from(0x2000_0000 | bits >> 8) << 96 | u128::from(low) << 64;
-        Network::new(IpAddr::V6(Ipv6Addr::from(bits)), length).unwrap()
-    };
-    let countries: Vec<&str> = crate::model::places::countries().collect();
-    let mut locations = Vec::new();
-    for number in 0..500_000_u32 {
-        let network = if number % 3 == 0 {
-            v6(draw() % (1 << 20), draw(), 32 + (draw() % 17) as u8)
-        } else {
-            v4(draw(), 12 + (draw() % 17) as u8)
-        };
-        let place = draw() % 50_000;
-        let country = countries[place as usize % countries.len()].as_bytes();
-        let at = Coordinates::new(f64::from(place % 180) - 90.0, f64::from(place / 180) - 140.0);
-        locations.push((network, Location::new(country.try_into().ok(), None, None, at)));
-    }
-    let regions: Vec<&str> = region_names().collect();
-    let latencies: Vec<_> = (0..200_000)
-        .map(|row| (v4((row / 20) * 429_000, 16), regions[row as usize % 20], draw() % 300))
-        .collect();
-
-    let start = Instant::now();
-    let mut builder = GeoDbBuilder::default();
-    for (network, location) in &locations {
-        builder.location(*network, location.clone());
-    }
-    for (network, region, ms) in &latencies {
-        builder.latency(*network, region, Latency::from_ms(f64::from(*ms)).unwrap());
-    }
-    println!("gathered in {:?}", start.elapsed());
-    let start = Instant::now();
-    let geo = builder.build();
-    println!("built in {:?}", start.elapsed());
-
-    let mut asked = 0;
-    let mut timed = |what: &str, signature: &mut dyn FnMut(&Client) -> u16| {
-        let start = Instant::now();
-        let map = classify(&geo, &CidrCollections::new(), &mut |client| {
-            asked += 1;
-            signature(client)
-        });
-        let first = &map.ipv4().chunks()[0];
-        let own = map.ipv4().chunks().iter().filter(|chunk| Arc::strong_count(chunk) == 1).count();
-        println!(
-            "{what}: {:?}, {asked} questions, {own} chunks of {}, {} KiB of IPv6 nodes",
-            start.elapsed(),
-            first.len(),
-            map.ipv6().len() * 4 / 1024,
-        );
-        asked = 0;
-    };
-    timed("one class", &mut |_| 0);
-    timed("by continent", &mut |client| client.location().continent().map_or(0, |code| code[1].into()));
-    timed("by country", &mut |client| client.location().country().map_or(0, u16::from_be_bytes));
-    timed("by place", &mut |client| client.location().coordinates().map_or(0, |at| at.longitude() as u16));
 }
