@@ -2,7 +2,7 @@
 
 use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, Link, RECORDS_INLINE};
 use pulse53_abi::limits::BODY_SMALL;
-use pulse53_abi::shared::Shared;
+use pulse53_abi::shared::{Shared, at_most};
 use pulse53_abi::verdict::{DropReason, PassReason, Verdict};
 
 use crate::choose::Chosen;
@@ -150,7 +150,7 @@ fn write_records(
     let len = usize::from(chosen.head.len);
     let link = chosen.link;
     if link == Link::INLINE {
-        let word = |index: usize| scratch.records.get(index).copied();
+        let word = |index: usize| scratch.records.get(at_most(index, scratch.records.len() - 1)).copied();
         let half = |index: usize| {
             word(index / 2).map(|word| (if index & 1 == 0 { word } else { word >> 32 }) as u32)
         };
@@ -159,7 +159,8 @@ fn write_records(
     let uses = match link.kind() {
         Link::SMALL => {
             let body = tables.body_small(link.index()).ok_or(damaged)?;
-            let word = |index: usize| body.records.get(index).map(Shared::load);
+            let word =
+                |index: usize| body.records.get(at_most(index, body.records.len() - 1)).map(Shared::load);
             let half = |index: usize| Shared::load_half(&body.records, index);
             copy::<{ BODY_SMALL / 8 }>(packet, at, len, chosen.turn, word, half).ok_or(damaged)?;
             &body.uses

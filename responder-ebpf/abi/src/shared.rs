@@ -33,12 +33,10 @@ impl Shared {
     /// Reads four octets: the half with this index in a run of words, each of which has two; none beyond the end.
     #[inline(always)]
     pub fn load_half(words: &[Self], index: usize) -> Option<u32> {
-        // Checked and used as the same number: the compiler would otherwise advance a pointer whose range is unknown.
-        #[cfg(target_arch = "bpf")]
-        let index = opaque(index);
         if index >= 2 * words.len() {
             return None;
         }
+        let index = at_most(index, 2 * words.len() - 1);
         // Read as such: shifted out of a whole word, the word's offset would be masked, which the verifier overestimates.
         #[cfg(target_arch = "bpf")]
         #[expect(unsafe_code, reason = "as in `load`")]
@@ -55,12 +53,26 @@ impl Shared {
     }
 }
 
-/// Its argument, as a number the compiler knows nothing about.
-#[cfg(target_arch = "bpf")]
+/// The lesser of two numbers, settled in the very register that is used next: where an index was compared once and is
+/// then loaded again, older kernels' verifiers do not carry the bound over.
 #[inline(always)]
-#[expect(unsafe_code, reason = "assembly, though none is emitted")]
-fn opaque(mut value: usize) -> usize {
-    // SAFETY: no instruction.
-    unsafe { core::arch::asm!("/* {0} */", inout(reg) value, options(pure, nomem, nostack)) };
-    value
+pub fn at_most(value: usize, max: usize) -> usize {
+    #[cfg(target_arch = "bpf")]
+    #[expect(unsafe_code, reason = "the compiler would compare one copy of the number and use another")]
+    {
+        let mut value = value;
+        // SAFETY: a comparison and a move on two registers.
+        unsafe {
+            core::arch::asm!(
+                "if {value} < {max} goto +1",
+                "{value} = {max}",
+                max = in(reg) max,
+                value = inout(reg) value,
+                options(pure, nomem, nostack)
+            );
+        }
+        value
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    value.min(max)
 }
