@@ -94,7 +94,7 @@ fn declare(site: &Site) {
         })
     };
     let checks = json!({ "HealthChecks": [check("first", FIRST), check("second", SECOND)] });
-    site.place.write("checks.json", &checks.to_string());
+    site.place.write("checks.json", checks.to_string());
 
     let record = |name: &str, id: &str, address: [u8; 4], (key, value): (&str, Value)| {
         json!({
@@ -111,7 +111,7 @@ fn declare(site: &Site) {
             "HostedZoneId": "ZTEST", "DNSName": format!("failover.{ZONE}."), "EvaluateTargetHealth": true
         }}
     ]});
-    site.place.write("records.json", &records.to_string());
+    site.place.write("records.json", records.to_string());
     site.configure(
         "",
         &format!(

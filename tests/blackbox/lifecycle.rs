@@ -35,7 +35,7 @@ fn a_killed_agent_leaves_the_kernel_answering_and_the_next_takes_over() {
     always(&mut client, NEW);
     assert!(agent.kernel_replies() >= before + 2 * DRAWS as u64);
 
-    // A second time, with the agent alive until the moment it is replaced.
+    // A second time, from a unit that took the place of another.
     agent.kill();
     taken_over(&site);
 }

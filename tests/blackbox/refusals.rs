@@ -34,7 +34,7 @@ fn check_tells_each_mistake_with_its_place() {
         "{{\"ResourceRecordSets\": [\n{{\"Name\": \"www.{ZONE}.\", \"Type\": \"A\", \"SetIdentifier\": \"a\",\n\
          \"Weight\": 300, \"TTL\": 5, \"ResourceRecords\": [{{\"Value\": \"198.51.100.1\"}}]}}]}}"
     );
-    site.place.write("records.json", &bad_weight);
+    site.place.write("records.json", bad_weight);
     site.configure("", &zone("record_sets = \"records.json\""));
     refused(&site, &check(), "records.json:", &["300"]);
 
@@ -62,11 +62,11 @@ fn serve_refuses_what_it_cannot_do_in_one_line() {
     // Without capabilities; a port that needs none.
     let mut start = server.command(Path::new("setpriv"));
     start.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(binary());
-    start.args(["serve", "--config"]).arg(site.place.file(CONFIG)).args(["--listen", "192.0.2.53:5353"]);
+    start.args(["serve", "--config"]).arg(site.place.file(CONFIG)).args(["--listen", "10.53.0.53:5353"]);
     refused_start(&site, &mut start, &["CAP_BPF", "root"]);
 
     let _taken = server.within(|| UdpSocket::bind(SERVED[0])).expect("the port is free");
-    refused_start(&site, &mut serve(server, &site.place), &["192.0.2.53:53", "UDP", "free?"]);
+    refused_start(&site, &mut serve(server, &site.place), &["10.53.0.53:53", "UDP", "free?"]);
 }
 
 /// Exit status 1, and a line that begins with the place, whole, and holds some words.

@@ -66,13 +66,19 @@ pub struct CaseQuery {
 pub struct CaseClient {
     ip: Option<IpAddr>,
     subnet: Option<String>,
-    country: Option<String>,
-    subdivision: Option<String>,
-    continent: Option<String>,
+    /// Its country's code.
+    pub country: Option<String>,
+    /// The code of a part of that country.
+    pub subdivision: Option<String>,
+    /// Its continent's code.
+    pub continent: Option<String>,
+    /// Milliseconds by region.
     #[serde(default)]
-    latency_ms: BTreeMap<String, f64>,
-    lat: Option<f64>,
-    lon: Option<f64>,
+    pub latency_ms: BTreeMap<String, f64>,
+    /// Latitude in degrees.
+    pub lat: Option<f64>,
+    /// Longitude in degrees.
+    pub lon: Option<f64>,
 }
 
 impl CaseClient {
@@ -186,19 +192,12 @@ pub fn valid() -> Vec<(Case, Snapshot)> {
         .collect()
 }
 
-/// The valid cases whose answers are the same for every client, which need no location database.
-pub fn same_for_all_clients() -> Vec<(Case, Snapshot)> {
-    let looks_at_client = |snapshot: &Snapshot| {
-        snapshot.zones.values().flat_map(|zone| zone.groups.values()).any(|group| match group.policy() {
-            PolicyKind::Simple | PolicyKind::Weighted | PolicyKind::Failover | PolicyKind::Multivalue => {
-                false
-            }
-            PolicyKind::Latency | PolicyKind::Geolocation | PolicyKind::Cidr | PolicyKind::Geoproximity => {
-                true
-            }
-        })
-    };
-    valid().into_iter().filter(|(_, snapshot)| !looks_at_client(snapshot)).collect()
+/// Whether any policy looks at where the client is.
+pub fn depends_on_client(snapshot: &Snapshot) -> bool {
+    snapshot.zones.values().flat_map(|zone| zone.groups.values()).any(|group| match group.policy() {
+        PolicyKind::Simple | PolicyKind::Weighted | PolicyKind::Failover | PolicyKind::Multivalue => false,
+        PolicyKind::Latency | PolicyKind::Geolocation | PolicyKind::Cidr | PolicyKind::Geoproximity => true,
+    })
 }
 
 impl Case {

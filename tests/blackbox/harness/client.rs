@@ -1,14 +1,14 @@
 //! Who asks: UDP and TCP sockets in the client's namespace. A reply that does not come is a failure, never asked for again.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use pulse53_core::model::RecordType;
 use pulse53_tests::frame::Query;
 use pulse53_tests::reply::Reply;
 
-use super::network::{Namespace, SERVED};
+use super::network::{INTERFACE, Namespace, SERVED};
 
 /// After this time a query counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,12 +25,27 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// One socket a family.
+    /// One socket a family, with the client's own addresses.
     pub fn new(namespace: &'a Namespace) -> Self {
+        Self::from(namespace, [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
+    }
+
+    /// One that asks from one more address, in its family.
+    pub fn at(namespace: &'a Namespace, address: IpAddr) -> Self {
+        if address.is_ipv4() {
+            namespace.ip(&format!("address replace {address}/32 dev {INTERFACE}"));
+            Self::from(namespace, [address, Ipv6Addr::UNSPECIFIED.into()])
+        } else {
+            namespace.ip(&format!("address replace {address}/128 dev {INTERFACE} nodad"));
+            Self::from(namespace, [Ipv4Addr::UNSPECIFIED.into(), address])
+        }
+    }
+
+    fn from(namespace: &'a Namespace, addresses: [IpAddr; 2]) -> Self {
         let sockets = namespace.within(|| {
-            SERVED.map(|server| {
-                let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-                let socket = UdpSocket::bind(any).expect("a socket can be made");
+            FAMILIES.map(|family| {
+                let (server, address) = (SERVED[family], addresses[family]);
+                let socket = UdpSocket::bind((address, 0)).expect("a socket can be made");
                 socket.connect(server).expect("there is a route");
                 socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
                 socket

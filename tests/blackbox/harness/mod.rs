@@ -4,6 +4,7 @@ pub mod agent;
 pub mod client;
 pub mod command;
 pub mod endpoint;
+pub mod location;
 pub mod network;
 pub mod peer;
 pub mod place;

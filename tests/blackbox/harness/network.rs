@@ -13,8 +13,11 @@ use super::command::{succeed, try_quietly};
 /// Both ends of the pair: each is alone where it is.
 pub const INTERFACE: &str = "wire0";
 
-const SERVER_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
-const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x53, 0, 0, 0, 0, 0x53);
+// None of the addresses for documentation, which zones and clients in tests have.
+const CLIENT_V4: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 1);
+const CLIENT_V6: Ipv6Addr = Ipv6Addr::new(0xfd53, 0, 0, 0, 0, 0, 0, 1);
+const SERVER_V4: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 53);
+const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd53, 0, 0, 0, 0, 0, 0, 0x53);
 
 /// The addresses that are served.
 pub const SERVED: [SocketAddr; 2] =
@@ -101,14 +104,15 @@ impl Network {
             "netns",
             &server.name,
         ]));
-        let clients: (Ipv4Addr, Ipv6Addr) =
-            ([192, 0, 2, 1].into(), [0x2001, 0xdb8, 0x53, 0, 0, 0, 0, 1].into());
-        for (namespace, v4, v6) in [(&client, clients.0, clients.1), (&server, SERVER_V4, SERVER_V6)] {
+        for (namespace, v4, v6) in [(&client, CLIENT_V4, CLIENT_V6), (&server, SERVER_V4, SERVER_V6)] {
             namespace.ip(&format!("address add {v4}/24 dev {INTERFACE}"));
             // Without duplicate detection the address can be used at once.
             namespace.ip(&format!("address add {v6}/64 dev {INTERFACE} nodad"));
             namespace.ip(&format!("link set {INTERFACE} up"));
         }
+        // Clients may have any address.
+        server.ip(&format!("route add default via {CLIENT_V4}"));
+        server.ip(&format!("-6 route add default via {CLIENT_V6}"));
         Self { client, server }
     }
 }

@@ -30,9 +30,9 @@ impl Place {
     }
 
     /// Writes a file as editors do: the old one or the new one is there, never a part.
-    pub fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
         let draft = self.root.join(format!(".{name}.draft"));
-        std::fs::write(&draft, text).expect("a file can be written");
+        std::fs::write(&draft, contents).expect("a file can be written");
         std::fs::rename(draft, self.file(name)).expect("a file can be renamed");
     }
 

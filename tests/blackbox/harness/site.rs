@@ -66,7 +66,7 @@ impl Site {
 
     /// Writes the zone's records anew.
     pub fn write_zone(&self, records: &str) {
-        self.place.write("zone", &format!("$ORIGIN {ZONE}.\n$TTL 60\n{APEX}{records}"));
+        self.place.write("zone", format!("$ORIGIN {ZONE}.\n$TTL 60\n{APEX}{records}"));
     }
 
     /// The agent, ready, and in the kernel.
