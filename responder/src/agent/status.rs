@@ -36,7 +36,7 @@ impl Agent {
             node: self.config.checker.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: self.started.elapsed().as_secs(),
-            revision: snapshot.revision.0,
+            revision: self.published.revision().0,
             generation: self.published.table.load().generation().0,
             configuration: self.configuration.clone(),
             listen: self.serving.addresses().iter().map(ToString::to_string).collect(),

@@ -4,6 +4,7 @@
 //! a change of declarations compiles anew. The order is always the same: compile, swap for userspace, then the kernel. The
 //! loop has a thread of its own, so that a long compilation delays neither probes nor answers.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -62,9 +63,15 @@ pub struct Shared {
     pub table: Arc<ArcSwap<AnswerTable>>,
     datapath: Arc<Mutex<Option<Datapath>>>,
     findings: Arc<ArcSwap<Vec<Finding>>>,
+    revision: Arc<AtomicU64>,
 }
 
 impl Shared {
+    /// The declarations in force: those that both halves answer from.
+    pub fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::Acquire))
+    }
+
     /// The kernel half, if there is one, held against changes while it is looked at.
     pub fn datapath(&self) -> MutexGuard<'_, Option<Datapath>> {
         self.datapath.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,6 +91,7 @@ impl Publisher {
             table: Arc::new(ArcSwap::from_pointee(compiler.table().clone())),
             datapath: Arc::default(),
             findings: Arc::new(ArcSwap::from_pointee(compiler.findings().to_vec())),
+            revision: Arc::new(AtomicU64::new(snapshot.revision.0)),
         };
         Self { snapshot, view, compiler, shared }
     }
@@ -135,6 +143,7 @@ impl Publisher {
             synced,
             flip,
         };
+        self.shared.revision.store(self.snapshot.revision.0, Ordering::Release);
         tracing::debug!(?published, "published");
         published
     }
