@@ -5,8 +5,7 @@
 use std::sync::LazyLock;
 
 use crate::body::{Body, BodyWriter, rcode};
-use crate::compile::GroupIndex;
-use crate::compile::Plan;
+use crate::compile::{GroupIndex, Plan};
 use crate::geo::Network;
 use crate::model::{Rdata, RecordType, Ttl};
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};

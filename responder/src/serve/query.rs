@@ -4,10 +4,9 @@
 //! nothing is decoded that would have to be encoded again. Tests read the replies with such a library.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-
-use pulse53_core::geo::Network;
 use std::ops::Range;
 
+use pulse53_core::geo::Network;
 use pulse53_core::model::RecordType;
 
 /// Octets of a DNS header.
