@@ -11,7 +11,6 @@ use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_abi::verdict::Verdict;
 use pulse53_bench::plain;
 use pulse53_core::compile::Compiler;
-use pulse53_core::lower;
 use pulse53_core::table::Generation;
 use pulse53_tests::engines::SERVED;
 use pulse53_tests::frame::{Query, QueryFrame};
@@ -31,8 +30,7 @@ fn answers(criterion: &mut Criterion) {
         bencher.iter(|| respond(black_box(table), &settings, black_box(&received), 1 << 60, &mut out));
     });
 
-    let sizes = Sizes::needed(lower::lower(table).filter_map(|(key, entry)| Some((key, entry.ok()?))))
-        .with_headroom(u32::MAX);
+    let sizes = Sizes::needed(table).with_headroom(u32::MAX);
     let mut hot = HotTable::new(HotMemory::owned(sizes), sizes, 7);
     hot.serve(&[server]);
     datapath::fill(&mut hot, table);

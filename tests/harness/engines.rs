@@ -12,7 +12,6 @@ use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_abi::verdict::Verdict;
 use pulse53_core::compile::{Compiler, Health};
 use pulse53_core::geo::GeoDb;
-use pulse53_core::lower;
 use pulse53_core::model::Snapshot;
 use pulse53_core::table::{AnswerTable, Generation};
 
@@ -49,8 +48,7 @@ impl Engines {
     /// The same over a snapshot and the status of its checks.
     pub fn of(snapshot: &Snapshot, health: Health<'_>) -> Option<Self> {
         let table = Compiler::new(snapshot, health, Generation(1)).table().clone();
-        let sizes = Sizes::needed(lower::lower(&table).filter_map(|(key, entry)| Some((key, entry.ok()?))))
-            .with_headroom(u32::MAX);
+        let sizes = Sizes::needed(&table).with_headroom(u32::MAX);
         let kernel = match Loaded::load(sizes, UDP_PAYLOAD_MAX, 0) {
             Ok(kernel) => kernel,
             Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {

@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::control::{self, Command, ConfigurationStatus};
 use crate::api::guard::Access;
+use crate::causes::chain;
 use crate::config::{Config, Overrides, Problems};
 use crate::declared::{self, Loaded};
 use crate::health;
@@ -320,20 +321,9 @@ fn attach(
     if error.is_mistake() {
         return Err(AgentError::Datapath(error));
     }
-    let problem = sources_of(&error);
+    let problem = chain(&error);
     tracing::error!(problem, "the kernel half does not answer; sockets do");
     Ok(Some(problem))
-}
-
-/// An error with its causes.
-fn sources_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
 }
 
 async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, AgentError> {

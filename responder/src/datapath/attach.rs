@@ -10,6 +10,8 @@ use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::{XdpLink, XdpMode};
 use aya::programs::{ProgramError, Xdp};
 
+use crate::causes::{chain, errno};
+
 /// How the program meets packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -203,29 +205,6 @@ fn attach_anew(program: &mut Xdp, interface: &str, mode: Mode) -> Result<FdLink,
         (_, source) => AttachError::Refused { interface: interface.clone(), mode, source },
     })?;
     link.try_into().map_err(|error| AttachError::Pin(PathBuf::from(&interface), Box::new(error)))
-}
-
-/// The system's error number below an error.
-fn errno(error: &(dyn std::error::Error + 'static)) -> Option<nix::errno::Errno> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-            return Some(nix::errno::Errno::from_raw(code));
-        }
-        next = error.source();
-    }
-    None
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use pulse53_abi::limits::{
     BODY_MEDIUM, BODY_SMALL, COLUMNS_MAX, QUARANTINE_MS, SERVED_ENTRIES, SERVED_PROBES, SLOT_PROBES,
 };
 use pulse53_core::compile::Column;
-use pulse53_core::lower::{HotBody, HotEntry, HotKey};
-use pulse53_core::table::Generation;
+use pulse53_core::lower::{HotBody, HotEntry, HotKey, lower};
+use pulse53_core::table::{AnswerTable, Generation};
 
 use super::memory::HotMemory;
 
@@ -39,10 +39,11 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// What entries take, each once; `slots` is their number.
-    pub fn needed(entries: impl IntoIterator<Item = (HotKey, HotEntry)>) -> Self {
+    /// What a table's hot entries take, each once; `slots` is their number.
+    pub fn needed(table: &AnswerTable) -> Self {
         let mut sizes = Self::default();
-        for (key, entry) in entries {
+        for (key, entry) in lower(table) {
+            let Ok(entry) = entry else { continue };
             sizes.slots += 1;
             sizes.names += u32::from(key.name.as_wire().len() > NAME_INLINE);
             match entry {

@@ -11,6 +11,8 @@ use pulse53_abi::limits::SERVED_ENTRIES;
 use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY};
 use pulse53_abi::{ABI_VERSION, settings::Settings};
 
+use crate::causes::errno;
+
 use super::hot_table::{HotTable, Sizes};
 use super::log::KernelLog;
 use super::memory::{HotMemory, Region, SharedLayout};
@@ -161,11 +163,6 @@ impl Loaded {
         &mut self.hot
     }
 
-    /// How many instructions the verifier looked at.
-    pub fn verified_instructions(&mut self) -> Result<Option<u32>, LoadError> {
-        Ok(program(&mut self.ebpf)?.info()?.verified_instruction_count())
-    }
-
     /// Sets the state of every CPU's random generator, so that draws can be foretold.
     pub fn seed_random(&mut self, state: u64) -> Result<(), LoadError> {
         const WORDS: usize = 43;
@@ -247,14 +244,5 @@ fn map<T: SharedLayout>(ebpf: &Ebpf, name: &'static str, count: u32) -> Result<R
 
 /// Whether the kernel said EPERM somewhere below. EACCES is what the verifier says of a program it refuses.
 fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && io.raw_os_error() == Some(nix::libc::EPERM)
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    errno(error) == Some(nix::errno::Errno::EPERM)
 }

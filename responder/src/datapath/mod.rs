@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::causes::chain;
 pub use attach::{AttachError, Attached, Mode};
 pub use hot_table::{HotTable, Refused, Sizes};
 pub use load::{LoadError, Loaded, Runner};
@@ -99,7 +100,7 @@ pub struct Datapath {
 impl Datapath {
     /// Loads the program, fills its tables and attaches it; or, where an earlier agent left one attached, takes its place.
     pub fn start(settings: Settings, table: &AnswerTable) -> Result<Self, DatapathError> {
-        let (mut loaded, synced) = load_filled(&settings, table)?;
+        let (mut loaded, synced) = load_filled(&settings, Sizes::needed(table), table)?;
         attach::prepare_pin_dir(&settings.pin_dir)?;
         let mut attached = Vec::new();
         for interface in &settings.interfaces {
@@ -125,16 +126,16 @@ impl Datapath {
 
     /// Brings the whole table into the kernel, in a larger unit if this one has become too small.
     pub fn sync_all(&mut self, table: &AnswerTable) -> Synced {
-        let needed = Sizes::needed(lower::lower(table).filter_map(|(key, entry)| Some((key, entry.ok()?))));
+        let needed = Sizes::needed(table);
         if !needed.fit(self.loaded.hot_table().sizes(), self.settings.capacity) {
-            match load_filled(&self.settings, table) {
+            match load_filled(&self.settings, needed, table) {
                 Ok((loaded, synced)) => {
                     self.swap_in(loaded);
                     self.refused = synced.refused;
                     return synced;
                 }
                 Err(error) => tracing::error!(
-                    error = %attach::chain(&error),
+                    error = %chain(&error),
                     "no larger fast path could be loaded: what does not fit the present one is answered in userspace"
                 ),
             }
@@ -159,16 +160,16 @@ impl Datapath {
             match replaced {
                 Ok(link) => self.attached.push(link),
                 Err(error) => {
-                    tracing::error!(interface, error = %attach::chain(&error), "userspace alone answers here now");
+                    tracing::error!(interface, error = %chain(&error), "userspace alone answers here now");
                     if let Err(error) = attached.detach() {
-                        tracing::error!(interface, error = %attach::chain(&error), "the old program is still attached");
+                        tracing::error!(interface, error = %chain(&error), "the old program is still attached");
                     }
                 }
             }
         }
         self.loaded = loaded;
         if let Err(error) = self.loaded.pin(&self.settings.pin_dir) {
-            tracing::warn!(error = %attach::chain(&error), "program and maps are not pinned");
+            tracing::warn!(error = %chain(&error), "program and maps are not pinned");
         }
     }
 
@@ -212,9 +213,12 @@ impl Datapath {
     }
 }
 
-/// Loads a unit large enough for a table, and fills it.
-fn load_filled(settings: &Settings, table: &AnswerTable) -> Result<(Loaded, Synced), DatapathError> {
-    let needed = Sizes::needed(lower::lower(table).filter_map(|(key, entry)| Some((key, entry.ok()?))));
+/// Loads a unit large enough for what a table needs, and fills it.
+fn load_filled(
+    settings: &Settings,
+    needed: Sizes,
+    table: &AnswerTable,
+) -> Result<(Loaded, Synced), DatapathError> {
     let mut loaded =
         Loaded::load(needed.with_headroom(settings.capacity), settings.message_max, settings.log_one_in)?;
     loaded.hot_table_mut().serve(&settings.served);
