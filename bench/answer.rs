@@ -31,11 +31,11 @@ fn answers(criterion: &mut Criterion) {
     });
 
     let sizes = Sizes::needed(table).with_headroom(u32::MAX);
-    let mut hot = HotTable::new(HotMemory::owned(sizes), sizes, 7);
+    let mut hot = HotTable::new(HotMemory::owned(sizes), sizes, 7, table.clients().clone());
     hot.serve(&[server]);
     datapath::fill(&mut hot, table);
     let query = QueryFrame::new(client, server, message.clone()).octets();
-    let tables = hot.memory().tables(hot.seed(), UDP_PAYLOAD_MAX, 1);
+    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), 1);
     let mut scratch = Scratch::new();
     criterion.bench_function("answer/fast path on the host", |bencher| {
         bencher.iter_batched_ref(

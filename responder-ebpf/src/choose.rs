@@ -1,12 +1,17 @@
-//! Which prebuilt body answers: the one in the slot, the one it leads to, or one by lot.
+//! Which prebuilt body answers: the one in the slot, the one it leads to, or one by lot; perhaps by where the client is.
 
+use pulse53_abi::client::ByClass;
 use pulse53_abi::draw;
-use pulse53_abi::entry::{BodyHead, Choice, FLAG_ROTATES, FORM_CHOICE, FORM_INLINE, Link, RECORDS_INLINE};
+use pulse53_abi::entry::{
+    BodyHead, Choice, FLAG_ROTATES, FORM_BY_CLASS, FORM_CHOICE, FORM_INLINE, Link, RECORDS_INLINE,
+};
 use pulse53_abi::limits::{BODY_LARGE, COLUMNS_MAX};
 use pulse53_abi::verdict::{PassReason, Verdict};
 
+use crate::edns::Edns;
+use crate::ip::Network;
 use crate::table::Found;
-use crate::{Step, Tables};
+use crate::{Packet, Scratch, Step, Tables, client};
 
 /// The chosen body.
 pub(crate) struct Chosen {
@@ -20,13 +25,26 @@ pub(crate) struct Chosen {
 }
 
 #[inline(always)]
-pub(crate) fn choose(tables: &impl Tables, found: &Found) -> Step<Chosen> {
+pub(crate) fn choose(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    found: &Found,
+    network: &Network,
+    edns: &Edns,
+    scratch: &mut Scratch,
+) -> Step<Chosen> {
     let inconsistent = Verdict::Pass(PassReason::Inconsistent);
     let mut draw = 0;
+    let mut answer = found.answer;
+    if found.form == FORM_BY_CLASS {
+        let client = client::of_query(network, edns);
+        answer = client::choice(packet, tables, ByClass::unpack(answer), client)?;
+        edns.narrow_scope(scratch);
+    }
     let (head, link, uses) = match found.form {
-        FORM_INLINE => (BodyHead::unpack(found.answer), Link::INLINE, 0),
-        FORM_CHOICE => {
-            let choice = Choice::unpack(found.answer);
+        FORM_INLINE => (BodyHead::unpack(answer), Link::INLINE, 0),
+        FORM_CHOICE | FORM_BY_CLASS => {
+            let choice = Choice::unpack(answer);
             let mut link = choice.link;
             if link.kind() == Link::COLUMNS {
                 draw = tables.draw();

@@ -1,11 +1,16 @@
-//! EDNS (RFC 6891): the OPT record behind the question, if there is one.
+//! EDNS (RFC 6891): the OPT record behind the question, if there is one, with the client subnet (RFC 7871).
 
+use pulse53_abi::client::{CLIENT_OCTETS_V4, CLIENT_OCTETS_V6};
 use pulse53_abi::limits::{OPTIONS_MAX, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN};
+use pulse53_abi::shared::at_most;
 use pulse53_abi::verdict::{PassReason, Verdict};
 
+use crate::client::Client;
 use crate::dns::Query;
+use crate::ip::halves;
+use crate::tables::OPT_WORDS;
 use crate::udp::Datagram;
-use crate::{Packet, Step};
+use crate::{Packet, Scratch, Step, reply};
 
 /// Octets of an OPT record without options.
 const OPT_LEN: usize = 11;
@@ -13,18 +18,24 @@ const TYPE_OPT: u16 = 41;
 /// The DO bit, in the first octet of the flags (RFC 3225).
 const DO: u8 = 0x80;
 
-/// Options that userspace answers: NSID (RFC 5001) and client subnet (RFC 7871). Others are ignored (D-15).
+/// Options that matter here; others are ignored (D-15).
 const NSID: u16 = 3;
 const CLIENT_SUBNET: u16 = 8;
+/// Octets of an option's code and length.
+const OPTION_HEADER: usize = 4;
+/// Octets of a client subnet before the address.
+const SUBNET_HEADER: usize = 4;
 
 /// What the query's EDNS says.
 pub(crate) struct Edns {
-    /// Whether the query has OPT.
-    pub(crate) present: bool,
+    /// Octets of the reply's OPT: 0 without one, and more than [`OPT_LEN`] if it holds the client subnet, which is then in the scratch memory.
+    pub(crate) len: u16,
     /// The octet with the DO bit.
     dnssec_ok: u8,
     /// Octets the reply's message may have (D-16).
     pub(crate) message_max: u16,
+    /// The client, if a subnet option names one.
+    pub(crate) client: Option<Client>,
 }
 
 #[inline(always)]
@@ -33,13 +44,15 @@ pub(crate) fn parse(
     datagram: &Datagram,
     query: &Query,
     reply_max: u16,
+    scratch: &mut Scratch,
 ) -> Step<Edns> {
     let message_end = datagram.payload_at + datagram.payload_len;
     if !query.has_additional {
         if query.end != message_end {
             return Err(Verdict::Pass(PassReason::NotPlainQuery));
         }
-        return Ok(Edns { present: false, dnssec_ok: 0, message_max: UDP_PAYLOAD_PLAIN.min(reply_max) });
+        let message_max = UDP_PAYLOAD_PLAIN.min(reply_max);
+        return Ok(Edns { len: 0, dnssec_ok: 0, message_max, client: None });
     }
     let bad = Verdict::Pass(PassReason::BadOpt);
     let at = query.end;
@@ -53,47 +66,123 @@ pub(crate) fn parse(
     if owner != 0 || rtype != TYPE_OPT || version != 0 || at + OPT_LEN + options_len != message_end {
         return Err(bad);
     }
-    if options_len != 0 {
-        check_options(packet, at + OPT_LEN, message_end)?;
-    }
-    Ok(Edns {
-        present: true,
+    let mut edns = Edns {
+        len: OPT_LEN as u16,
         dnssec_ok: (first >> 56) as u8 & DO,
         message_max: size.max(UDP_PAYLOAD_PLAIN).min(reply_max),
-    })
+        client: None,
+    };
+    if options_len != 0 {
+        let subnet = find_subnet(packet, at + OPT_LEN, message_end)?;
+        if subnet != 0 {
+            edns.take_subnet(packet, subnet & 0xffff, subnet >> 16, scratch)?;
+        }
+    }
+    Ok(edns)
 }
 
-/// Walks the options: all must be whole, and none may need more than to be ignored.
+/// Walks the options: all must be whole, and none may need more than to be ignored, but for one client subnet. Gives the offset of its data, and
+/// its length above bit 16; 0 if there is none.
 #[inline(always)]
-fn check_options(packet: &mut impl Packet, start: usize, end: usize) -> Step<()> {
+fn find_subnet(packet: &mut impl Packet, start: usize, end: usize) -> Step<usize> {
     let bad = Verdict::Pass(PassReason::BadOpt);
     let mut at = start;
+    let mut subnet = 0;
     for _ in 0..OPTIONS_MAX {
         if at == end {
-            return Ok(());
+            break;
         }
         let head: u32 = packet.load(at).ok_or(bad)?;
         let code = u16::from_be(head as u16);
-        if code == NSID || code == CLIENT_SUBNET {
+        let len = usize::from(u16::from_be((head >> 16) as u16));
+        at += OPTION_HEADER;
+        if code == NSID || (code == CLIENT_SUBNET && subnet != 0) {
             return Err(Verdict::Pass(PassReason::Option));
         }
-        at += 4 + usize::from(u16::from_be((head >> 16) as u16));
+        if code == CLIENT_SUBNET {
+            subnet = at | len << 16;
+        }
+        at += len;
         if at > end {
             return Err(bad);
         }
-        at = packet.forget(at as u64) as usize;
+        let forgotten = packet.forget(at as u64 | (subnet as u64) << 32);
+        at = (forgotten & 0xffff_ffff) as usize;
+        subnet = (forgotten >> 32) as usize;
     }
-    if at == end { Ok(()) } else { Err(bad) }
+    if at == end { Ok(subnet) } else { Err(bad) }
 }
 
 impl Edns {
-    /// Octets of the reply's OPT.
+    /// Reads a client subnet of so many octets (RFC 7871 section 6, R-63), and puts the reply's OPT with it into the scratch memory.
     #[inline(always)]
-    pub(crate) fn len(&self) -> usize {
-        if self.present { OPT_LEN } else { 0 }
+    fn take_subnet(
+        &mut self,
+        packet: &mut impl Packet,
+        at: usize,
+        len: usize,
+        scratch: &mut Scratch,
+    ) -> Step<()> {
+        // What is malformed, userspace refuses.
+        let refused = Verdict::Pass(PassReason::Option);
+        let head: u32 = packet.load(at).ok_or(refused)?;
+        let is_v6 = match u16::from_be(head as u16) {
+            1 => false,
+            2 => true,
+            _ => return Err(refused),
+        };
+        let source_len = (head >> 16) as u8;
+        let octets = usize::from(source_len).div_ceil(8);
+        let bits = if is_v6 { 128 } else { 32 };
+        if head >> 24 != 0 || source_len > bits || len != SUBNET_HEADER + octets {
+            return Err(refused);
+        }
+        // The last eight octets in one piece: behind them the frame may end.
+        let end = at + SUBNET_HEADER + octets;
+        let last: u64 = packet.load(end - 8).ok_or(refused)?;
+        let spare = source_len & 7;
+        if spare != 0 && (last >> 56 << spare) as u8 != 0 {
+            return Err(refused);
+        }
+        let spare = 8 * (16 - octets as u32);
+        let (first, second) = match octets {
+            9.. => (packet.load(at + SUBNET_HEADER).ok_or(refused)?, last >> (spare & 63)),
+            1.. => (last >> (spare & 63), 0),
+            _ => (0, 0),
+        };
+        // Octets 8 to 15 of the OPT: flags, length of all options, code, length, family.
+        let (option_len, opt) = (len as u64, &mut scratch.opt);
+        opt[0] = self.words().0;
+        opt[1] = (option_len + OPTION_HEADER as u64) << 16 | (CLIENT_SUBNET as u64) << 32 | option_len << 48;
+        // Family, source prefix length, scope, address.
+        opt[2] = (head as u64 >> 8 & 0xff) | (source_len as u64) << 8 | first << 24;
+        opt[3] = first >> 40 | second << 24;
+        opt[4] = second >> 40;
+        self.len = (OPT_LEN + OPTION_HEADER + len) as u16;
+        if source_len != 0 {
+            let client_bits = 8 * if is_v6 { CLIENT_OCTETS_V6 } else { CLIENT_OCTETS_V4 };
+            let is_short = u32::from(source_len) < client_bits;
+            self.client = Some(Client { is_v6, octets: first, is_short });
+        }
+        Ok(())
     }
 
-    /// The reply's OPT as two words, octets 0 to 7 and 7 to 10: the record ends with the frame, where a single octet
+    /// Says in the reply that the answer is for the client's network alone.
+    #[inline(always)]
+    pub(crate) fn narrow_scope(&self, scratch: &mut Scratch) {
+        if let Some(client) = &self.client {
+            let octets = if client.is_v6 { CLIENT_OCTETS_V6 } else { CLIENT_OCTETS_V4 };
+            scratch.opt[2] |= u64::from(8 * octets) << 16;
+        }
+    }
+
+    /// Whether the reply's OPT has options.
+    #[inline(always)]
+    fn has_options(&self) -> bool {
+        usize::from(self.len) > OPT_LEN
+    }
+
+    /// The reply's OPT without options as two words, octets 0 to 7 and 7 to 10: the record ends with the frame, where a single octet
     /// cannot be stored.
     #[inline(always)]
     fn words(&self) -> (u64, u32) {
@@ -104,13 +193,27 @@ impl Edns {
 
     /// Ones' complement sum of the reply's OPT, as if from an even offset.
     #[inline(always)]
-    pub(crate) fn sum(&self) -> u64 {
-        if self.present { crate::ip::halves(self.words().0) } else { 0 }
+    pub(crate) fn sum(&self, scratch: &Scratch) -> u64 {
+        if self.len == 0 {
+            return 0;
+        }
+        if !self.has_options() {
+            return halves(self.words().0);
+        }
+        let mut sum = 0;
+        for index in 0..OPT_WORDS {
+            sum += halves(scratch.opt[index]);
+        }
+        sum
     }
 
     /// Writes the reply's OPT.
     #[inline(always)]
-    pub(crate) fn write_reply(&self, packet: &mut impl Packet, at: usize) -> Option<()> {
+    pub(crate) fn write_reply(&self, packet: &mut impl Packet, scratch: &Scratch, at: usize) -> Option<()> {
+        if self.has_options() {
+            let word = |index: usize| scratch.opt.get(at_most(index, OPT_WORDS - 1)).copied();
+            return reply::copy::<OPT_WORDS>(packet, at, usize::from(self.len), word);
+        }
         let (first, last) = self.words();
         packet.store(at, first)?;
         packet.store(at + 7, last)

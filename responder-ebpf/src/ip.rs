@@ -1,6 +1,6 @@
 //! IPv4 without options or fragments (RFC 791) and IPv6 without extension headers (RFC 8200), D-23.
 
-use pulse53_abi::client::{AddressWords, ipv4_words};
+use pulse53_abi::served::{AddressWords, ipv4_words};
 use pulse53_abi::verdict::{PassReason, Verdict};
 
 use crate::ethernet::{self, Ethernet};
@@ -12,6 +12,9 @@ const IPV6_HEADER: usize = 40;
 const UDP: u8 = 17;
 /// TTL and hop limit of replies (D-24).
 const HOP_LIMIT: u8 = 64;
+
+/// Octets 8 to 11 of an IPv4-mapped IPv6 address, read little-endian.
+const IPV4_MAPPED: u32 = 0xffff_0000;
 
 /// What the IP header says.
 pub(crate) struct Network {
@@ -85,11 +88,23 @@ impl Network {
         if self.is_v6 { self.destination } else { ipv4_words(self.destination[0] as u32) }
     }
 
-    /// Whether a reply may be sent to where the query came from: not to a group, and not to nobody. The stack drops such packets.
+    /// Whether a reply may be sent to where the query came from: not to a group, not to nobody, and not to an IPv4-mapped address
+    /// (RFC 4291 section 2.5.5.2). The stack drops such packets.
     #[inline(always)]
     pub(crate) fn source_is_unicast(&self) -> bool {
         let first = self.source[0] as u8;
-        if self.is_v6 { first != 0xff && self.source != [0, 0] } else { first != 0 && first < 224 }
+        if self.is_v6 {
+            let is_mapped = self.source[0] == 0 && self.source[1] as u32 == IPV4_MAPPED;
+            first != 0xff && self.source != [0, 0] && !is_mapped
+        } else {
+            first != 0 && first < 224
+        }
+    }
+
+    /// The first eight octets of the address asked from, the very first one in the low bits; of IPv4 addresses four.
+    #[inline(always)]
+    pub(crate) fn source_octets(&self) -> u64 {
+        self.source[0]
     }
 
     /// Ones' complement sum of both addresses.

@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod choose;
+mod client;
 mod dns;
 mod edns;
 mod ethernet;
@@ -57,10 +58,10 @@ fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch)
     udp::check_served(&network, &transport, tables)?;
     forget_layout(packet, &mut link, &mut network, &mut transport);
     let mut query = dns::parse(packet, &transport, tables.seed(), scratch)?;
-    let mut edns = edns::parse(packet, &transport, &query, tables.message_max())?;
+    let mut edns = edns::parse(packet, &transport, &query, tables.message_max(), scratch)?;
     let found = table::find(tables, &query, scratch)?;
-    let mut chosen = choose::choose(tables, &found)?;
-    let reply = reply::plan(&network, &query, &edns, &chosen)?;
+    let mut chosen = choose::choose(packet, tables, &found, &network, &edns, scratch)?;
+    let reply = reply::plan(&network, &query, &edns, &chosen, scratch)?;
     // All is decided. From here on only sizes and places matter.
     forget_layout(packet, &mut link, &mut network, &mut transport);
     forget_contents(packet, &mut query, &mut edns, &mut chosen);
@@ -88,12 +89,12 @@ fn forget_layout(
 #[inline(always)]
 fn forget_contents(packet: &mut impl Packet, query: &mut Query, edns: &mut Edns, chosen: &mut Chosen) {
     let known = query.name_len as u64
-        | u64::from(edns.present) << 8
+        | u64::from(edns.len & 0xff) << 8
         | u64::from(chosen.head.len) << 16
         | (chosen.turn as u64) << 32;
     let forgotten = packet.forget(known);
     query.name_len = (forgotten & 0xff) as usize;
-    edns.present = forgotten & 0x100 != 0;
+    edns.len = (forgotten >> 8 & 0xff) as u16;
     chosen.head.len = (forgotten >> 16) as u16;
     chosen.turn = ((forgotten >> 32) & 0xffff) as usize;
     chosen.link.0 = packet.forget(u64::from(chosen.link.0)) as u32;

@@ -18,10 +18,11 @@ use aya_ebpf::programs::XdpContext;
 use aya_ebpf::{EbpfContext, Global};
 use aya_log_ebpf::debug;
 use fastpath::abi::ABI_VERSION;
-use fastpath::abi::client::Served;
+use fastpath::abi::client::ClientNode;
 use fastpath::abi::draw;
 use fastpath::abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
 use fastpath::abi::limits::{FRAME_OFFSET_MASK, SERVED_ENTRIES};
+use fastpath::abi::served::Served;
 use fastpath::abi::settings::Settings;
 use fastpath::abi::shared::Shared;
 use fastpath::abi::verdict::{Counters, Verdict};
@@ -38,6 +39,12 @@ static NAMES: Array<NameRest, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static COLUMNS: Array<Column, 1, MMAPABLE> = Array::new();
 #[btf_map]
+static VARIANTS: Array<Shared, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static CLIENT_NODES: Array<ClientNode, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static PARTITIONS: Array<Shared, 1, MMAPABLE> = Array::new();
+#[btf_map]
 static BODIES_SMALL: Array<BodySmall, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static BODIES_MEDIUM: Array<BodyMedium, 1, MMAPABLE> = Array::new();
@@ -51,8 +58,14 @@ static COUNTERS: PerCpuArray<Counters, 1> = PerCpuArray::new();
 static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
 
 #[unsafe(no_mangle)]
-static SETTINGS: Global<Settings> =
-    Global::new(Settings { abi_version: 0, log_one_in: 0, seed: 0, slot_mask: 0, message_max: 0 });
+static SETTINGS: Global<Settings> = Global::new(Settings {
+    abi_version: 0,
+    log_one_in: 0,
+    seed: 0,
+    slot_mask: 0,
+    message_max: 0,
+    short_subnets: 0,
+});
 
 /// What one CPU needs for one packet, too large or too long-lived for the stack.
 #[repr(C)]
@@ -277,6 +290,26 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn column(&self, index: u32) -> Option<&Column> {
         COLUMNS.get(index)
+    }
+
+    #[inline(always)]
+    fn variant(&self, index: u32) -> Option<&Shared> {
+        VARIANTS.get(index)
+    }
+
+    #[inline(always)]
+    fn client_node(&self, index: u32) -> Option<&ClientNode> {
+        CLIENT_NODES.get(index)
+    }
+
+    #[inline(always)]
+    fn partition_word(&self, index: u32) -> Option<&Shared> {
+        PARTITIONS.get(index)
+    }
+
+    #[inline(always)]
+    fn short_subnets(&self) -> bool {
+        SETTINGS.load().short_subnets != 0
     }
 
     #[inline(always)]

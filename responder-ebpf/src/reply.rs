@@ -24,9 +24,16 @@ pub(crate) struct Reply {
 
 /// Settles whether the reply fits the client, and all that can be computed before writing.
 #[inline(always)]
-pub(crate) fn plan(network: &Network, query: &Query, edns: &Edns, chosen: &Chosen) -> Step<Reply> {
+pub(crate) fn plan(
+    network: &Network,
+    query: &Query,
+    edns: &Edns,
+    chosen: &Chosen,
+    scratch: &Scratch,
+) -> Step<Reply> {
     let head = &chosen.head;
-    let message = dns::HEADER + query.name_len + dns::QUESTION_TAIL + usize::from(head.len) + edns.len();
+    let message =
+        dns::HEADER + query.name_len + dns::QUESTION_TAIL + usize::from(head.len) + usize::from(edns.len);
     if message > usize::from(edns.message_max) {
         return Err(Verdict::Pass(PassReason::TooLong));
     }
@@ -34,13 +41,13 @@ pub(crate) fn plan(network: &Network, query: &Query, edns: &Edns, chosen: &Chose
         head.flags,
         head.flags & FLAG_AUTHORITATIVE != 0,
         [head.answers, head.authorities, head.additionals],
-        edns.present,
+        edns.len != 0,
     );
     let udp_len = (message + udp::HEADER) as u16;
     Ok(Reply {
         udp_len,
         header,
-        checksum: checksum_without_ports(network, query, edns, head, udp_len, header),
+        checksum: checksum_without_ports(network, query, edns.sum(scratch), head, udp_len, header),
     })
 }
 
@@ -49,7 +56,7 @@ pub(crate) fn plan(network: &Network, query: &Query, edns: &Edns, chosen: &Chose
 fn checksum_without_ports(
     network: &Network,
     query: &Query,
-    edns: &Edns,
+    opt_sum: u64,
     head: &BodyHead,
     udp_len: u16,
     header: (u64, u32),
@@ -62,7 +69,7 @@ fn checksum_without_ports(
         + header.1 as u64
         + query.name_sum;
     // What follows the name stands at an odd offset if the name's length is odd: sum it from an even one, then swap.
-    let opt = swapped_if(head.len & 1 != 0, edns.sum());
+    let opt = swapped_if(head.len & 1 != 0, opt_sum);
     let behind_name = query.question_tail as u64 + head.sum as u64 + opt;
     fold(even + swapped_if(query.name_len & 1 != 0, behind_name))
 }
@@ -108,9 +115,9 @@ pub(crate) fn write(
     at += dns::QUESTION_TAIL;
     at = packet.forget(at as u64) as usize;
     write_records(packet, tables, scratch, at, chosen)?;
-    if edns.present {
+    if edns.len != 0 {
         at = packet.forget((at + usize::from(chosen.head.len)) as u64) as usize;
-        edns.write_reply(packet, at).ok_or(damaged)?;
+        edns.write_reply(packet, scratch, at).ok_or(damaged)?;
     }
     Ok(())
 }
@@ -154,7 +161,8 @@ fn write_records(
         let half = |index: usize| {
             word(index / 2).map(|word| (if index & 1 == 0 { word } else { word >> 32 }) as u32)
         };
-        return copy::<{ RECORDS_INLINE / 8 }>(packet, at, len, chosen.turn, word, half).ok_or(damaged);
+        return copy_records::<{ RECORDS_INLINE / 8 }>(packet, at, len, chosen.turn, word, half)
+            .ok_or(damaged);
     }
     let uses = match link.kind() {
         Link::SMALL => {
@@ -162,7 +170,7 @@ fn write_records(
             let word =
                 |index: usize| body.records.get(at_most(index, body.records.len() - 1)).map(Shared::load);
             let half = |index: usize| Shared::load_half(&body.records, index);
-            copy::<{ BODY_SMALL / 8 }>(packet, at, len, chosen.turn, word, half).ok_or(damaged)?;
+            copy_records::<{ BODY_SMALL / 8 }>(packet, at, len, chosen.turn, word, half).ok_or(damaged)?;
             &body.uses
         }
         Link::MEDIUM => {
@@ -183,7 +191,7 @@ fn write_records(
 /// Copies `len` octets of records, twelve to `8 * WORDS`, beginning `turn` octets in and going on at the front. The records are
 /// read by words of eight octets or by halves of four.
 #[inline(always)]
-fn copy<const WORDS: usize>(
+fn copy_records<const WORDS: usize>(
     packet: &mut impl Packet,
     at: usize,
     len: usize,
@@ -192,8 +200,20 @@ fn copy<const WORDS: usize>(
     half: impl Fn(usize) -> Option<u32>,
 ) -> Option<()> {
     if turn != 0 {
-        return copy_turned::<WORDS>(packet, at, len, turn, half);
+        copy_turned::<WORDS>(packet, at, len, turn, half)
+    } else {
+        copy::<WORDS>(packet, at, len, word)
     }
+}
+
+/// Copies `len` octets, eight to `8 * WORDS`.
+#[inline(always)]
+pub(crate) fn copy<const WORDS: usize>(
+    packet: &mut impl Packet,
+    at: usize,
+    len: usize,
+    word: impl Fn(usize) -> Option<u64>,
+) -> Option<()> {
     // Forgotten, or the compiler derives bounds and offsets from `len` in ways that the verifier cannot follow.
     let words = packet.forget((len / 8) as u64) as usize;
     for index in 0..WORDS {

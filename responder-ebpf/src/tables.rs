@@ -1,7 +1,9 @@
 //! The few look-ups the path may make, and its only source of randomness.
 
-use pulse53_abi::client::Served;
+use pulse53_abi::client::ClientNode;
 use pulse53_abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, RECORDS_INLINE, Slot};
+use pulse53_abi::served::Served;
+use pulse53_abi::shared::Shared;
 
 /// Memory shared with userspace. An index that is out of range finds nothing.
 pub trait Tables {
@@ -19,6 +21,14 @@ pub trait Tables {
     fn name_rest(&self, index: u32) -> Option<&NameRest>;
     /// A column of an alias table.
     fn column(&self, index: u32) -> Option<&Column>;
+    /// A choice among bodies that some of an answer's clients get, as [`pulse53_abi::entry::Choice`] packs it.
+    fn variant(&self, index: u32) -> Option<&Shared>;
+    /// A node of the tries in which client networks are looked up.
+    fn client_node(&self, index: u32) -> Option<&ClientNode>;
+    /// A word of the partitions of classes.
+    fn partition_word(&self, index: u32) -> Option<&Shared>;
+    /// Whether the class of a subnet shorter than a client network is always that of its first address.
+    fn short_subnets(&self) -> bool;
     /// A body of up to 240 octets.
     fn body_small(&self, index: u32) -> Option<&BodySmall>;
     /// A body of up to 496 octets.
@@ -31,6 +41,8 @@ pub trait Tables {
 
 /// Words of the longest name.
 pub const NAME_WORDS: usize = 32;
+/// Words of the longest OPT record in a reply: 11 octets, and 24 of a client subnet.
+pub const OPT_WORDS: usize = 5;
 
 /// Working memory of one packet; its contents do not matter when a packet begins.
 #[repr(C)]
@@ -40,12 +52,14 @@ pub struct Scratch {
     pub name: [u64; NAME_WORDS],
     /// Records copied out of a slot.
     pub records: [u64; RECORDS_INLINE / 8],
+    /// The reply's OPT, if it has options, zero-padded.
+    pub opt: [u64; OPT_WORDS],
 }
 
 impl Scratch {
     /// Empty working memory.
     pub const fn new() -> Self {
-        Self { name: [0; NAME_WORDS], records: [0; RECORDS_INLINE / 8] }
+        Self { name: [0; NAME_WORDS], records: [0; RECORDS_INLINE / 8], opt: [0; OPT_WORDS] }
     }
 }
 

@@ -1,7 +1,7 @@
 //! UDP (RFC 768), and whether the packet is to a served address and port (D-22).
 
-use pulse53_abi::client::served_start;
 use pulse53_abi::limits::{QUERY_FRAME_MAX, SERVED_ENTRIES, SERVED_PROBES};
+use pulse53_abi::served::served_start;
 use pulse53_abi::verdict::{PassReason, Verdict};
 
 use crate::ip::Network;

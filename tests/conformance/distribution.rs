@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 use pulse53_core::body::Body;
-use pulse53_core::compile::{Compiler, Outcome, Plan};
+use pulse53_core::compile::{Clients, Compiler, Outcome, Plan};
 use pulse53_core::model::{Rdata, RecordType, Ttl};
 use pulse53_core::resolve::{Located, Question, locate};
 use pulse53_core::table::Generation;
@@ -19,7 +19,7 @@ fn distributions_are_exact() {
         let mut computed: Vec<Possible> = match located {
             Located::Group(group) => {
                 let rtype = compiler.question(group).1;
-                let class = compiler.table().class_of(query.client.network());
+                let class = compiler.table().clients().map.class_of_network(query.client.network());
                 let distribution = compiler.distribution(group, class, &|check| case.is_healthy(check));
                 let possible = |(outcome, p): &(Outcome, BigRational)| Possible {
                     // NODATA has no records that could be of another type than asked for.
@@ -45,8 +45,8 @@ fn alias_tables_stay_within_rounding() {
     each_query(|_, query, compiler, located, told| {
         let Located::Group(group) = located else { return };
         let possible = query.possible();
-        let class = compiler.table().class_of(query.client.network());
-        let realized = realized(compiler.table().plan(group), class);
+        let class = compiler.table().clients().map.class_of_network(query.client.network());
+        let realized = realized(compiler.table().plan(group), compiler.table().clients(), class);
         let bound = BigRational::new(BigInt::one(), BigInt::one() << 24u32);
         let mut bodies_of = vec![Vec::new(); possible.len()];
         for (body, probability) in &realized {
@@ -98,12 +98,12 @@ fn each_query(check: impl Fn(&Case, &CaseQuery, &Compiler, Located<'_>, &str)) {
 }
 
 /// Each body with the probability it really has; equal bodies are one.
-fn realized(plan: &Plan, class: u16) -> Vec<(Body, BigRational)> {
+fn realized(plan: &Plan, clients: &Clients, class: u16) -> Vec<(Body, BigRational)> {
     let weights = match plan {
         Plan::Fixed(body) => return vec![(Body::clone(body), BigRational::one())],
         Plan::ByWeight(weights) => weights,
-        Plan::ByClient { of_class, variants } => {
-            return realized(&variants[usize::from(of_class[usize::from(class)])], class);
+        Plan::ByClient { partition, variants } => {
+            return realized(&variants[clients.variant_of_class(*partition, class)], clients, class);
         }
     };
     let mut probabilities = vec![BigRational::zero(); weights.bodies.len()];

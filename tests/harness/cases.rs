@@ -99,6 +99,12 @@ impl CaseClient {
         Some([&[0, family, length, 0], sent].concat())
     }
 
+    /// Whether the option names fewer bits than routing looks at.
+    pub fn subnet_is_short(&self) -> bool {
+        let network = self.network();
+        self.subnet.is_some() && network.length() < if network.address().is_ipv4() { 24 } else { 48 }
+    }
+
     /// The network that counts: the option's unless it opts out, else the resolver's.
     pub fn network(&self) -> Network {
         let subnet = self.subnet.as_deref().map(|text| {

@@ -47,36 +47,41 @@ impl Engines {
 
     /// The same over a snapshot and the status of its checks.
     pub fn of(snapshot: &Snapshot, health: Health<'_>) -> Option<Self> {
-        let table = Compiler::new(snapshot, health, Generation(1)).table().clone();
-        let sizes = Sizes::needed(&table).with_headroom(u32::MAX);
-        let kernel = match Loaded::load(sizes, UDP_PAYLOAD_MAX, 0) {
-            Ok(kernel) => kernel,
+        Self::with_geo(snapshot, &GeoDb::default(), health)
+    }
+
+    /// The same, with an idea of where clients are.
+    pub fn with_geo(snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>) -> Option<Self> {
+        let table = Compiler::with_geo(snapshot, geo, health, Generation(1)).table().clone();
+        let (host, kernel) = match load(&table) {
+            Ok(loaded) => loaded,
             Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {
                 crate::skip(&error.to_string());
                 return None;
             }
             Err(error) => panic!("{:?}", anyhow::Error::from(error)),
         };
-        let host = HotTable::new(HotMemory::owned(sizes), sizes, kernel.hot_table().seed());
-        let mut engines =
-            Self { table, host, kernel, random: 0x9e37_79b9_7f4a_7c15, scratch: Scratch::new() };
-        let served: Vec<SocketAddr> =
-            SERVED.iter().map(|address| address.parse().expect("an address")).collect();
-        for hot in [&mut engines.host, engines.kernel.hot_table_mut()] {
-            hot.serve(&served);
-            datapath::fill(hot, &engines.table);
-        }
-        Some(engines)
+        Some(Self { table, host, kernel, random: 0x9e37_79b9_7f4a_7c15, scratch: Scratch::new() })
     }
 
-    /// Takes up other declarations, in the memory there is.
+    /// Takes up other declarations: in the memory there is, or in a new unit if clients are told apart differently.
     pub fn declare(&mut self, snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>) {
         let generation = self.table.generation().next();
         self.table = Compiler::with_geo(snapshot, geo, health, generation).table().clone();
+        if !self.host.tells_apart(self.table.clients()) {
+            let loaded = load(&self.table).map_err(anyhow::Error::from);
+            (self.host, self.kernel) = loaded.expect("a program that loaded before loads again");
+            return;
+        }
         for hot in [&mut self.host, self.kernel.hot_table_mut()] {
             let synced = datapath::fill(hot, &self.table);
             assert_eq!(synced.refused, 0, "the tables of tests have room for all");
         }
+    }
+
+    /// Whether the kernel half answers by client subnets shorter than a client network.
+    pub fn short_subnets(&self) -> bool {
+        self.table.clients().map.shorter().is_empty()
     }
 
     /// The answer table.
@@ -131,7 +136,7 @@ impl Engines {
     /// Sends octets through the host build and the loaded program, asserts that they did the same, and that a packet that was passed
     /// is untouched. The reply, if there is one.
     pub fn both(&mut self, octets: &[u8]) -> Option<Vec<u8>> {
-        let tables = self.host.memory().tables(self.host.seed(), UDP_PAYLOAD_MAX, self.random);
+        let tables = self.host.memory().tables(&self.host.settings(UDP_PAYLOAD_MAX, 0), self.random);
         let mut frame = Frame::new(octets.to_vec());
         let verdict = fastpath::run(&mut frame, &tables, &mut self.scratch);
         // Setting the state takes two system calls, which matters to tests with a million packets.
@@ -157,6 +162,21 @@ impl Engines {
             }
         }
     }
+}
+
+/// A unit filled with a table, and the same on the host.
+fn load(table: &AnswerTable) -> Result<(HotTable, Loaded), LoadError> {
+    let sizes = Sizes::needed(table).with_headroom(u32::MAX);
+    let mut kernel = Loaded::load(sizes, table.clients(), UDP_PAYLOAD_MAX, 0)?;
+    let seed = kernel.hot_table().settings(UDP_PAYLOAD_MAX, 0).seed;
+    let mut host = HotTable::new(HotMemory::owned(sizes), sizes, seed, table.clients().clone());
+    let served: Vec<SocketAddr> = SERVED.iter().map(|address| address.parse().expect("an address")).collect();
+    for hot in [&mut host, kernel.hot_table_mut()] {
+        hot.serve(&served);
+        let synced = datapath::fill(hot, table);
+        assert_eq!(synced.refused, 0, "the tables of tests have room for all");
+    }
+    Ok((host, kernel))
 }
 
 /// Equal octets; told line by line if they are not.

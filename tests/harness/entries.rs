@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use pulse53::datapath::Sizes;
+use pulse53_abi::client::ROOT_NODES;
 use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
 use pulse53_abi::key;
 use pulse53_abi::limits::{BODY_LARGE, BODY_MEDIUM, BODY_SMALL};
-use pulse53_core::compile::Column;
-use pulse53_core::lower::{HotBody, HotEntry, HotKey};
+use pulse53_core::compile::{Clients, Column};
+use pulse53_core::geo::ClientMap;
+use pulse53_core::lower::{HotBody, HotEntry, HotKey, HotVariant};
 use pulse53_core::model::{Name, RecordType};
 
 use crate::reply::Reply;
@@ -20,17 +23,39 @@ pub enum Form {
     Body(usize),
     /// Several bodies, by lot.
     ByWeight(u16),
+    /// Three variants by client: one body, then two of these several by lot.
+    ByClient(u16),
 }
 
 /// One of each form, and each class of body.
-pub const FORMS: [Form; 6] = [
+pub const FORMS: [Form; 8] = [
     Form::Inline,
     Form::Body(BODY_SMALL),
     Form::ByWeight(2),
     Form::Body(BODY_MEDIUM),
     Form::ByWeight(7),
     Form::Body(BODY_LARGE - 64),
+    Form::ByClient(1),
+    Form::ByClient(3),
 ];
+
+/// What tells clients apart: all are of one class, which has the last of three variants.
+pub fn clients() -> Arc<Clients> {
+    Arc::new(Clients { map: ClientMap::uniform(0), partitions: vec![[0].into(), [2, 0, 1].into()] })
+}
+
+/// The sizes that [`clients`] wants.
+pub const CLIENT_SIZES: Sizes = Sizes {
+    slots: 0,
+    names: 0,
+    columns: 0,
+    variants: 0,
+    small: 0,
+    medium: 0,
+    large: 0,
+    client_nodes: 2 * ROOT_NODES,
+    partition_words: 2,
+};
 
 /// A question for TXT.
 pub fn key(name: &str) -> HotKey {
@@ -45,6 +70,16 @@ pub fn entry(form: Form, version: u32) -> HotEntry {
         Form::ByWeight(bodies) => HotEntry::ByWeight {
             bodies: (0..bodies).map(|index| body(1 + index as u8, 48, version)).collect(),
             columns: columns(bodies),
+        },
+        Form::ByClient(bodies) => HotEntry::ByClient {
+            partition: 1,
+            bodies: (0..=bodies).map(|index| body(1 + index as u8, 48, version)).collect(),
+            variants: [
+                HotVariant { bodies: [0].into(), columns: None },
+                HotVariant { bodies: (0..bodies).map(u32::from).collect(), columns: Some(columns(bodies)) },
+                HotVariant { bodies: (1..=bodies).map(u32::from).collect(), columns: Some(columns(bodies)) },
+            ]
+            .into(),
         },
     }
 }

@@ -16,8 +16,16 @@ use pulse53_tests::seed;
 const PUTS: u32 = 60_000;
 /// Few slots for many neighbors, so that searches go over removed entries.
 const NEIGHBORS: u32 = 220;
-const SIZES: Sizes =
-    Sizes { slots: 512, names: 16, columns: 1 << 18, small: 1 << 17, medium: 1 << 15, large: 1 << 14 };
+const SIZES: Sizes = Sizes {
+    slots: 512,
+    names: 16,
+    columns: 1 << 18,
+    variants: 1 << 16,
+    small: 1 << 17,
+    medium: 1 << 15,
+    large: 1 << 14,
+    ..entries::CLIENT_SIZES
+};
 
 /// Version of a question that is not held.
 const REMOVED: u32 = 0;
@@ -32,7 +40,7 @@ struct Progress {
 
 #[test]
 fn readers_see_the_old_answer_or_the_new_one() {
-    let mut loaded = match Loaded::load(SIZES, UDP_PAYLOAD_MAX, 0) {
+    let mut loaded = match Loaded::load(SIZES, &entries::clients(), UDP_PAYLOAD_MAX, 0) {
         Ok(loaded) => loaded,
         Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {
             return pulse53_tests::skip(&error.to_string());

@@ -43,7 +43,16 @@ enum Step {
 const KEYS: usize = 30;
 
 /// So little that every array runs out at times.
-const SIZES: Sizes = Sizes { slots: 32, names: 6, columns: 24, small: 12, medium: 4, large: 3 };
+const SIZES: Sizes = Sizes {
+    slots: 32,
+    names: 6,
+    columns: 24,
+    variants: 12,
+    small: 12,
+    medium: 4,
+    large: 3,
+    ..entries::CLIENT_SIZES
+};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let key = 0..KEYS;
@@ -70,7 +79,7 @@ fn name(key: usize) -> String {
 proptest! {
     #[test]
     fn look_ups_find_what_is_held(steps in steps(), seed in any::<u64>(), random in 1..u64::MAX) {
-        let mut hot = HotTable::new(HotMemory::owned(SIZES), SIZES, seed);
+        let mut hot = HotTable::new(HotMemory::owned(SIZES), SIZES, seed, entries::clients());
         hot.serve(&[SERVED[0].parse().unwrap()]);
         let mut held: HashMap<usize, u32> = HashMap::new();
         let mut now = Instant::now();
@@ -129,7 +138,7 @@ fn look_up(hot: &HotTable, name: &str, random: u64) -> Option<u32> {
     let query = Query::new(name, 16).with_edns(opt).octets();
     let frame = QueryFrame::new("198.51.100.1:4242".parse().unwrap(), SERVED[0].parse().unwrap(), query);
     let mut packet = Frame::new(frame.octets());
-    let tables = hot.memory().tables(hot.seed(), UDP_PAYLOAD_MAX, random);
+    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), random);
     match fastpath::run(&mut packet, &tables, &mut Scratch::new()) {
         Verdict::Reply => {
             let message = QueryFrame::read(&packet.octets).expect("a whole frame").message;

@@ -81,6 +81,8 @@ pub struct SlotHead {
 pub const FORM_INLINE: u8 = 1;
 /// `SlotHead::form`: `answer` is a [`Choice`].
 pub const FORM_CHOICE: u8 = 2;
+/// `SlotHead::form`: `answer` is a [`crate::client::ByClass`].
+pub const FORM_BY_CLASS: u8 = 3;
 
 impl SlotHead {
     /// As a word.

@@ -20,6 +20,10 @@ pub const SERVED_ENTRIES: u32 = 256;
 pub const SERVED_PROBES: u32 = 8;
 /// Columns of one choice by weight; a power of two.
 pub const COLUMNS_MAX: u32 = 1024;
+/// Nodes of the client map: 256 MiB of them.
+pub const CLIENT_NODES_MAX: u32 = 1 << 18;
+/// Words of all partitions together: 64 MiB of them.
+pub const PARTITION_WORDS_MAX: u32 = 1 << 23;
 /// EDNS options looked at before a query is passed.
 pub const OPTIONS_MAX: u32 = 6;
 

@@ -14,17 +14,20 @@ pub struct Settings {
     pub slot_mask: u32,
     /// The largest reply sent, in octets of DNS message: 512 to [`crate::limits::UDP_PAYLOAD_MAX`].
     pub message_max: u32,
+    /// 1 if the class of a client subnet shorter than a client network is always that of its first address, else 0.
+    pub short_subnets: u64,
 }
 
 impl Settings {
     /// The same octets as words, in the order of the fields.
-    pub const fn words(self) -> [u64; 3] {
+    pub const fn words(self) -> [u64; 4] {
         [
             self.abi_version as u64 | (self.log_one_in as u64) << 32,
             self.seed,
             self.slot_mask as u64 | (self.message_max as u64) << 32,
+            self.short_subnets,
         ]
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 24);
+const _: () = assert!(size_of::<Settings>() == 32);

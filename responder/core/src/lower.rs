@@ -2,14 +2,16 @@
 //!
 //! What does not fit is not hot, with a reason; userspace answers it just as well (law 9).
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use pulse53_abi::client::{CLASSES_PER_WORD, NODE_ENTRIES};
 use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
-use pulse53_abi::limits::{BODY_LARGE, COLUMNS_MAX};
+use pulse53_abi::limits::{BODY_LARGE, CLIENT_NODES_MAX, COLUMNS_MAX, PARTITION_WORDS_MAX};
 
 use crate::body::Body;
-use crate::compile::{Column, Plan};
+use crate::compile::{Clients, Column, Plan, Weights};
 use crate::model::{Name, RecordType};
 use crate::table::{AnswerTable, Owner, ZoneTable};
 
@@ -43,6 +45,24 @@ pub enum HotEntry {
         /// A power of two of columns, at most [`COLUMNS_MAX`].
         columns: Arc<[Column]>,
     },
+    /// By where the client is.
+    ByClient {
+        /// Which partition of [`crate::compile::Clients`] divides the clients.
+        partition: u32,
+        /// The possible answers of all variants.
+        bodies: Box<[HotBody]>,
+        /// What the clients of each part are answered.
+        variants: Box<[HotVariant]>,
+    },
+}
+
+/// What some clients are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HotVariant {
+    /// Which of the entry's bodies the columns number; without columns, the one that answers.
+    pub bodies: Box<[u32]>,
+    /// The choice among them, if it goes by lot: as in [`HotEntry::ByWeight`].
+    pub columns: Option<Arc<[Column]>>,
 }
 
 /// Why a question cannot be answered in the kernel.
@@ -58,8 +78,8 @@ pub enum NotHot {
     TooLong,
     /// More possible answers than [`COLUMNS_MAX`].
     TooManyAnswers,
-    /// It depends on where the client is.
-    ByClient,
+    /// The clients are divided in more ways than the kernel has room for.
+    TooManyClasses,
     /// The name holds a zero octet, at which the kernel would end it.
     ZeroOctet,
 }
@@ -72,7 +92,9 @@ impl fmt::Display for NotHot {
             Self::Empty => f.write_str("it has no record"),
             Self::TooLong => write!(f, "its records take more than {BODY_LARGE} octets"),
             Self::TooManyAnswers => write!(f, "it is one of more than {COLUMNS_MAX} possible answers"),
-            Self::ByClient => f.write_str("it depends on where the client is"),
+            Self::TooManyClasses => {
+                f.write_str("clients are divided into more classes than the kernel's tables hold")
+            }
             Self::ZeroOctet => f.write_str("the name holds a zero octet"),
         }
     }
@@ -139,14 +161,69 @@ fn lower_question(
     let group = owner.group(qtype).or_else(|| owner.group(RecordType::CNAME)).ok_or(NotHot::Empty)?;
     match &**table.plan(group) {
         Plan::Fixed(body) => HotBody::new(body, name).map(HotEntry::Fixed),
-        Plan::ByClient { .. } => Err(NotHot::ByClient),
-        Plan::ByWeight(weights) if weights.columns.len() > COLUMNS_MAX as usize => {
-            Err(NotHot::TooManyAnswers)
-        }
         Plan::ByWeight(weights) => Ok(HotEntry::ByWeight {
+            columns: columns(weights)?,
             bodies: weights.bodies.iter().map(|body| HotBody::new(body, name)).collect::<Result<_, _>>()?,
-            columns: weights.columns.clone(),
         }),
+        Plan::ByClient { partition, variants } if table.clients().fit_kernel() => {
+            lower_variants(*partition, variants, name)
+        }
+        Plan::ByClient { .. } => Err(NotHot::TooManyClasses),
+    }
+}
+
+/// The columns of a choice, if there are not too many.
+fn columns(weights: &Weights) -> Result<Arc<[Column]>, NotHot> {
+    if weights.columns.len() > COLUMNS_MAX as usize {
+        return Err(NotHot::TooManyAnswers);
+    }
+    Ok(weights.columns.clone())
+}
+
+/// An entry that answers by where the client is. Variants often share answers, which are held once.
+fn lower_variants(partition: u32, variants: &[Plan], name: &Name) -> Result<HotEntry, NotHot> {
+    let mut bodies = Vec::new();
+    let mut numbers: HashMap<&Body, u32> = HashMap::new();
+    let mut lowered = Vec::with_capacity(variants.len());
+    for variant in variants {
+        let (possible, columns): (&[Arc<Body>], _) = match variant {
+            Plan::Fixed(body) => (std::slice::from_ref(body), None),
+            Plan::ByWeight(weights) => (&weights.bodies, Some(columns(weights)?)),
+            Plan::ByClient { .. } => return Err(NotHot::TooManyClasses),
+        };
+        let mut of_variant = Vec::with_capacity(possible.len());
+        for body in possible {
+            let number = match numbers.get(&**body) {
+                Some(&number) => number,
+                None => {
+                    bodies.push(HotBody::new(body, name)?);
+                    numbers.insert(body, bodies.len() as u32 - 1);
+                    bodies.len() as u32 - 1
+                }
+            };
+            of_variant.push(number);
+        }
+        lowered.push(HotVariant { bodies: of_variant.into(), columns });
+    }
+    Ok(HotEntry::ByClient { partition, bodies: bodies.into(), variants: lowered.into() })
+}
+
+impl Clients {
+    /// Words of a partition, each of which holds [`CLASSES_PER_WORD`] classes.
+    pub fn partition_words(&self) -> u32 {
+        let classes = self.partitions.first().map_or(0, |of_class| of_class.len() as u32);
+        classes.div_ceil(CLASSES_PER_WORD)
+    }
+
+    /// Nodes of the client map.
+    pub fn nodes(&self) -> u32 {
+        (self.map.words().len() / NODE_ENTRIES) as u32
+    }
+
+    /// Whether map and partitions are within the limits of the kernel half.
+    pub fn fit_kernel(&self) -> bool {
+        let words = u64::from(self.partition_words()) * self.partitions.len() as u64;
+        self.nodes() <= CLIENT_NODES_MAX && words <= u64::from(PARTITION_WORDS_MAX)
     }
 }
 

@@ -83,7 +83,7 @@ pub fn resolve<'t>(
     match locate(table, question) {
         Located::Group(group) => {
             let plan = table.plan(group);
-            let body = &**plan.choose(|| table.class_of(client), draw);
+            let body = &**plan.choose(|partition| table.clients().variant(partition, client), draw);
             // by what the group depends on, not by what came of it.
             let scope =
                 if matches!(**plan, Plan::ByClient { .. }) { Scope::Network } else { Scope::Everyone };

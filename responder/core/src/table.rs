@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::body::{Body, BodyWriter, rcode};
-use crate::compile::{GroupIndex, Plan};
-use crate::geo::{ClientMap, Network};
+use crate::compile::{Clients, GroupIndex, Plan};
 use crate::model::{Name, RRsetGroup, Rdata, RecordData, RecordType, Snapshot, Ttl, Zone, ZoneId};
 
 /// Counts published tables; only rises (law 5).
@@ -29,7 +28,7 @@ pub struct AnswerTable {
     generation: Generation,
     zones: Arc<Zones>,
     plans: imbl::Vector<Arc<Plan>>,
-    clients: Arc<ClientMap>,
+    clients: Arc<Clients>,
 }
 
 /// Zones by apex and by id.
@@ -128,7 +127,7 @@ impl AnswerTable {
     pub(crate) fn new<'a>(
         snapshot: &Snapshot,
         groups: impl ExactSizeIterator<Item = (GroupIndex, &'a ZoneId, &'a Name, RecordType)>,
-        clients: Arc<ClientMap>,
+        clients: Arc<Clients>,
         generation: Generation,
     ) -> Self {
         let mut zones = Zones { by_apex: HashMap::new(), apex_of: HashMap::new() };
@@ -147,9 +146,9 @@ impl AnswerTable {
         Self { generation, zones: Arc::new(zones), plans, clients }
     }
 
-    /// The class of a client network.
-    pub fn class_of(&self, client: Network) -> u16 {
-        self.clients.class_of_network(client)
+    /// What tells clients apart.
+    pub fn clients(&self) -> &Arc<Clients> {
+        &self.clients
     }
 
     /// Which table this is.

@@ -3,17 +3,19 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{ProgramError, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use pulse53_abi::ABI_VERSION;
 use pulse53_abi::limits::SERVED_ENTRIES;
 use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY};
-use pulse53_abi::{ABI_VERSION, settings::Settings};
+use pulse53_core::compile::Clients;
 
 use crate::causes::errno;
 
-use super::hot_table::{HotTable, Sizes};
+use super::hot_table::{HotTable, Sizes, settings};
 use super::log::KernelLog;
 use super::memory::{HotMemory, Region, SharedLayout};
 
@@ -63,8 +65,18 @@ pub enum LoadError {
 }
 
 /// The maps that are mapped into memory, by name.
-const MAPPED: [&str; 7] =
-    ["SLOTS", "NAMES", "COLUMNS", "BODIES_SMALL", "BODIES_MEDIUM", "BODIES_LARGE", "SERVED"];
+const MAPPED: [&str; 10] = [
+    "SLOTS",
+    "NAMES",
+    "COLUMNS",
+    "VARIANTS",
+    "BODIES_SMALL",
+    "BODIES_MEDIUM",
+    "BODIES_LARGE",
+    "SERVED",
+    "CLIENT_NODES",
+    "PARTITIONS",
+];
 /// The program that answers.
 const PROGRAM: &str = "pulse53";
 
@@ -78,21 +90,20 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Loads the program with empty tables of these sizes, attached to nothing.
-    pub fn load(sizes: Sizes, message_max: u16, log_one_in: u32) -> Result<Self, LoadError> {
+    /// Loads the program with empty tables of these sizes, for answers to these clients, attached to nothing.
+    pub fn load(
+        sizes: Sizes,
+        clients: &Arc<Clients>,
+        message_max: u16,
+        log_one_in: u32,
+    ) -> Result<Self, LoadError> {
         if OBJECT.is_empty() {
             return Err(LoadError::NoObject);
         }
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| LoadError::Seed(error.into()))?;
         let seed = u64::from_ne_bytes(seed);
-        let settings = Settings {
-            abi_version: ABI_VERSION,
-            log_one_in,
-            seed,
-            slot_mask: sizes.slots - 1,
-            message_max: message_max.into(),
-        };
+        let settings = settings(sizes, clients, seed, message_max, log_one_in);
         let words = settings.words();
         let log_level = if log_one_in == 0 { 0 } else { AYA_LOG_DEBUG };
         let mut loader = EbpfLoader::new();
@@ -100,8 +111,18 @@ impl Loaded {
             .verifier_log_level(VerifierLogLevel::STATS)
             .override_global("SETTINGS", &words, true)
             .override_global("AYA_LOG_LEVEL", &log_level, false);
-        let counts =
-            [sizes.slots, sizes.names, sizes.columns, sizes.small, sizes.medium, sizes.large, SERVED_ENTRIES];
+        let counts = [
+            sizes.slots,
+            sizes.names,
+            sizes.columns,
+            sizes.variants,
+            sizes.small,
+            sizes.medium,
+            sizes.large,
+            SERVED_ENTRIES,
+            sizes.client_nodes,
+            sizes.partition_words,
+        ];
         for (name, count) in MAPPED.into_iter().zip(counts) {
             loader.map_max_entries(name, count);
         }
@@ -117,14 +138,17 @@ impl Loaded {
             slots: map(&ebpf, MAPPED[0], counts[0])?,
             names: map(&ebpf, MAPPED[1], counts[1])?,
             columns: map(&ebpf, MAPPED[2], counts[2])?,
-            small: map(&ebpf, MAPPED[3], counts[3])?,
-            medium: map(&ebpf, MAPPED[4], counts[4])?,
-            large: map(&ebpf, MAPPED[5], counts[5])?,
-            served: map(&ebpf, MAPPED[6], counts[6])?,
+            variants: map(&ebpf, MAPPED[3], counts[3])?,
+            small: map(&ebpf, MAPPED[4], counts[4])?,
+            medium: map(&ebpf, MAPPED[5], counts[5])?,
+            large: map(&ebpf, MAPPED[6], counts[6])?,
+            served: map(&ebpf, MAPPED[7], counts[7])?,
+            client_nodes: map(&ebpf, MAPPED[8], counts[8])?,
+            partitions: map(&ebpf, MAPPED[9], counts[9])?,
         };
         let log =
             (log_one_in != 0).then(|| KernelLog::follow(&mut ebpf)).transpose().map_err(LoadError::Log)?;
-        let mut loaded = Self { ebpf, hot: HotTable::new(memory, sizes, seed), _log: log };
+        let mut loaded = Self { ebpf, hot: HotTable::new(memory, sizes, seed, clients.clone()), _log: log };
         loaded.check_abi()?;
         Ok(loaded)
     }
@@ -165,8 +189,8 @@ impl Loaded {
 
     /// Sets the state of every CPU's random generator, so that draws can be foretold.
     pub fn seed_random(&mut self, state: u64) -> Result<(), LoadError> {
-        const WORDS: usize = 43;
-        const RANDOM: usize = 40;
+        const WORDS: usize = 48;
+        const RANDOM: usize = 45;
         let map = self.ebpf.map_mut("WORK").ok_or(LoadError::Missing("map WORK"))?;
         let mut work: PerCpuArray<_, [u64; WORDS]> =
             PerCpuArray::try_from(map).map_err(LoadError::Counters)?;

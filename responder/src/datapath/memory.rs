@@ -10,10 +10,13 @@ use std::os::fd::AsRawFd;
 
 use fastpath::Tables;
 use memmap2::{MmapOptions, MmapRaw};
-use pulse53_abi::client::Served;
+use pulse53_abi::client::ClientNode;
 use pulse53_abi::draw;
 use pulse53_abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
 use pulse53_abi::limits::SERVED_ENTRIES;
+use pulse53_abi::served::Served;
+use pulse53_abi::settings::Settings;
+use pulse53_abi::shared::Shared;
 
 use super::hot_table::Sizes;
 
@@ -41,6 +44,10 @@ unsafe impl SharedLayout for NameRest {}
 unsafe impl SharedLayout for Column {}
 // SAFETY: as above.
 unsafe impl SharedLayout for Served {}
+// SAFETY: as above.
+unsafe impl SharedLayout for ClientNode {}
+// SAFETY: as above.
+unsafe impl SharedLayout for Shared {}
 // SAFETY: as above.
 unsafe impl<const WORDS: usize> SharedLayout for pulse53_abi::entry::Body<WORDS> {}
 
@@ -81,10 +88,13 @@ pub struct HotMemory {
     pub slots: Region<Slot>,
     pub names: Region<NameRest>,
     pub columns: Region<Column>,
+    pub variants: Region<Shared>,
     pub small: Region<BodySmall>,
     pub medium: Region<BodyMedium>,
     pub large: Region<BodyLarge>,
     pub served: Region<Served>,
+    pub client_nodes: Region<ClientNode>,
+    pub partitions: Region<Shared>,
 }
 
 impl HotMemory {
@@ -94,16 +104,19 @@ impl HotMemory {
             slots: Region::owned(sizes.slots as usize),
             names: Region::owned(sizes.names as usize),
             columns: Region::owned(sizes.columns as usize),
+            variants: Region::owned(sizes.variants as usize),
             small: Region::owned(sizes.small as usize),
             medium: Region::owned(sizes.medium as usize),
             large: Region::owned(sizes.large as usize),
             served: Region::owned(SERVED_ENTRIES as usize),
+            client_nodes: Region::owned(sizes.client_nodes as usize),
+            partitions: Region::owned(sizes.partition_words as usize),
         }
     }
 
     /// The same memory as the fast path sees it on the host, with a random generator of its own.
-    pub fn tables(&self, seed: u64, message_max: u16, random: u64) -> HostTables<'_> {
-        HostTables { memory: self, seed, message_max, random: Cell::new(random) }
+    pub fn tables(&self, settings: &Settings, random: u64) -> HostTables<'_> {
+        HostTables { memory: self, settings: *settings, random: Cell::new(random) }
     }
 }
 
@@ -111,8 +124,7 @@ impl HotMemory {
 #[derive(Debug)]
 pub struct HostTables<'a> {
     memory: &'a HotMemory,
-    seed: u64,
-    message_max: u16,
+    settings: Settings,
     random: Cell<u64>,
 }
 
@@ -125,15 +137,19 @@ impl HostTables<'_> {
 
 impl Tables for HostTables<'_> {
     fn seed(&self) -> u64 {
-        self.seed
+        self.settings.seed
     }
 
     fn slot_mask(&self) -> u32 {
-        (self.memory.slots.len() - 1) as u32
+        self.settings.slot_mask
     }
 
     fn message_max(&self) -> u16 {
-        self.message_max
+        self.settings.message_max as u16
+    }
+
+    fn short_subnets(&self) -> bool {
+        self.settings.short_subnets != 0
     }
 
     fn served(&self, index: u32) -> Option<&Served> {
@@ -150,6 +166,18 @@ impl Tables for HostTables<'_> {
 
     fn column(&self, index: u32) -> Option<&Column> {
         self.memory.columns.get(index as usize)
+    }
+
+    fn variant(&self, index: u32) -> Option<&Shared> {
+        self.memory.variants.get(index as usize)
+    }
+
+    fn client_node(&self, index: u32) -> Option<&ClientNode> {
+        self.memory.client_nodes.get(index as usize)
+    }
+
+    fn partition_word(&self, index: u32) -> Option<&Shared> {
+        self.memory.partitions.get(index as usize)
     }
 
     fn body_small(&self, index: u32) -> Option<&BodySmall> {

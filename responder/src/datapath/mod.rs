@@ -21,7 +21,7 @@ pub use load::{LoadError, Loaded, Runner};
 pub use memory::{HotMemory, Region};
 use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
 use pulse53_core::model::{Name, RecordType};
-use pulse53_core::table::{AnswerTable, Generation};
+use pulse53_core::table::AnswerTable;
 
 /// What the kernel half is told by the configuration.
 #[derive(Debug, Clone)]
@@ -124,10 +124,11 @@ impl Datapath {
         Ok(Self { settings, loaded, attached, refused: synced.refused, counted_before: Vec::new() })
     }
 
-    /// Brings the whole table into the kernel, in a larger unit if this one has become too small.
+    /// Brings the whole table into the kernel: in another unit if this one has become too small, or tells clients apart differently.
     pub fn sync_all(&mut self, table: &AnswerTable) -> Synced {
         let needed = Sizes::needed(table);
-        if !needed.fit(self.loaded.hot_table().sizes(), self.settings.capacity) {
+        let hot = self.loaded.hot_table_mut();
+        if !needed.fit(hot.sizes(), self.settings.capacity) || !hot.tells_apart(table.clients()) {
             match load_filled(&self.settings, needed, table) {
                 Ok((loaded, synced)) => {
                     self.swap_in(loaded);
@@ -136,7 +137,7 @@ impl Datapath {
                 }
                 Err(error) => tracing::error!(
                     error = %chain(&error),
-                    "no larger fast path could be loaded: what does not fit the present one is answered in userspace"
+                    "no other fast path could be loaded: what does not fit the present one is answered in userspace"
                 ),
             }
         }
@@ -180,7 +181,7 @@ impl Datapath {
         groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
     ) -> Synced {
         let entries = groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype));
-        apply(self.loaded.hot_table_mut(), entries, table.generation())
+        apply(self.loaded.hot_table_mut(), table, entries)
     }
 
     /// Counters of the fast path by label, summed over CPUs, since the agent started.
@@ -219,8 +220,8 @@ fn load_filled(
     needed: Sizes,
     table: &AnswerTable,
 ) -> Result<(Loaded, Synced), DatapathError> {
-    let mut loaded =
-        Loaded::load(needed.with_headroom(settings.capacity), settings.message_max, settings.log_one_in)?;
+    let sizes = needed.with_headroom(settings.capacity);
+    let mut loaded = Loaded::load(sizes, table.clients(), settings.message_max, settings.log_one_in)?;
     loaded.hot_table_mut().serve(&settings.served);
     let synced = fill(loaded.hot_table_mut(), table);
     Ok((loaded, synced))
@@ -229,7 +230,7 @@ fn load_filled(
 /// Makes a hot table hold exactly what a table lowers to.
 pub fn fill(hot: &mut HotTable, table: &AnswerTable) -> Synced {
     hot.begin_full();
-    let mut synced = apply(hot, lower::lower(table), table.generation());
+    let mut synced = apply(hot, table, lower::lower(table));
     synced.removed += hot.end_full(table.generation(), Instant::now());
     synced.held = hot.len();
     synced
@@ -238,13 +239,19 @@ pub fn fill(hot: &mut HotTable, table: &AnswerTable) -> Synced {
 /// Puts entries, and removes those that are not hot any more.
 fn apply(
     hot: &mut HotTable,
+    table: &AnswerTable,
     entries: impl IntoIterator<Item = (HotKey, Result<HotEntry, NotHot>)>,
-    generation: Generation,
 ) -> Synced {
+    let generation = table.generation();
+    let same_clients = hot.tells_apart(table.clients());
     let mut synced = Synced::default();
     for (key, entry) in entries {
         let now = Instant::now();
         match entry {
+            Ok(HotEntry::ByClient { .. }) if !same_clients => {
+                synced.refused += 1;
+                synced.removed += usize::from(hot.remove(&key, generation, now));
+            }
             Ok(entry) => match hot.put(&key, &entry, generation, now) {
                 Ok(written) => synced.written += usize::from(written),
                 Err(refused) => {

@@ -1,14 +1,14 @@
 //! Client classes: clients that no group can tell apart share one.
 //!
 //! Groups whose members are for the same places form one [`Arrangement`]. A class is what all arrangements together make of a client; a
-//! group sees of it only what the arrangements reachable from it make, its [`Domain`].
+//! group sees of it only what the arrangements reachable from it make: its [`Partition`] of the classes into variants.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::graph::{Graph, GroupIndex};
 use super::policy;
-use crate::geo::{ClientMap, GeoDb, classify};
+use crate::geo::{ClientMap, GeoDb, Network, classify};
 use crate::model::{PolicyKind, RRsetGroup, RoutingPolicy, SetId, Snapshot};
 
 /// The most classes there can be; clients beyond share the class of the unknown client.
@@ -27,24 +27,51 @@ struct Arrangement {
 }
 
 /// What a set of arrangements makes of the classes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Domain {
-    /// For each class, the variant.
-    pub of_class: Arc<[u16]>,
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// Its number in [`Clients`].
+    pub(super) number: u32,
     /// For each variant, one of its classes.
-    pub representatives: Box<[u16]>,
+    pub(super) representatives: Box<[u16]>,
+}
+
+/// All that tells which variant of an answer a client gets. It follows from declarations and databases alone, not from health.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Clients {
+    /// The class of every client network.
+    pub map: ClientMap,
+    /// For each partition, the variant of every class.
+    pub partitions: Vec<Box<[u16]>>,
+}
+
+impl Clients {
+    /// All clients alike.
+    pub fn alike() -> Self {
+        Self { map: ClientMap::uniform(UNKNOWN), partitions: Vec::new() }
+    }
+
+    /// The variant that a client gets where the classes are divided by this partition.
+    pub fn variant(&self, partition: u32, client: Network) -> usize {
+        self.variant_of_class(partition, self.map.class_of_network(client))
+    }
+
+    /// The variant of a class.
+    pub fn variant_of_class(&self, partition: u32, class: u16) -> usize {
+        let variants = self.partitions.get(partition as usize);
+        variants.and_then(|of_class| of_class.get(usize::from(class))).copied().unwrap_or_default().into()
+    }
 }
 
 /// The classes of all clients, as the groups of one snapshot see them.
 #[derive(Debug)]
 pub(super) struct Classes {
-    pub(super) map: Arc<ClientMap>,
+    pub(super) clients: Arc<Clients>,
     arrangements: Vec<Arrangement>,
     /// Of the groups that depend on the client themselves.
     arrangement_of: HashMap<GroupIndex, usize>,
-    domains: Vec<Domain>,
+    partitions: Vec<Partition>,
     /// Of the groups from which an arrangement is reachable.
-    domain_of: HashMap<GroupIndex, usize>,
+    partition_of: HashMap<GroupIndex, usize>,
     /// Whether there were more classes than [`CLASSES_MAX`].
     pub(super) overflown: bool,
 }
@@ -67,26 +94,27 @@ impl Classes {
             arrangement_of.insert(index, arrangement);
         }
         let mut classes = Self {
-            map: Arc::new(ClientMap::uniform(UNKNOWN)),
+            clients: Arc::new(Clients::alike()),
             arrangements: groups.iter().map(|_| Arrangement::default()).collect(),
             arrangement_of,
-            domains: Vec::new(),
-            domain_of: HashMap::new(),
+            partitions: Vec::new(),
+            partition_of: HashMap::new(),
             overflown: false,
         };
         if !groups.is_empty() {
-            classes.classify(snapshot, geo, &groups);
-            classes.find_domains(graph);
+            let map = classes.classify(snapshot, geo, &groups);
+            let partitions = classes.find_partitions(graph);
+            classes.clients = Arc::new(Clients { map, partitions });
         }
         classes
     }
 
     /// Divides the clients: one class for each combination of orders.
-    fn classify(&mut self, snapshot: &Snapshot, geo: &GeoDb, groups: &[&RRsetGroup]) {
+    fn classify(&mut self, snapshot: &Snapshot, geo: &GeoDb, groups: &[&RRsetGroup]) -> ClientMap {
         let mut numbers: Vec<HashMap<Box<[usize]>, u16>> = groups.iter().map(|_| HashMap::new()).collect();
         let mut class_of: HashMap<Box<[u16]>, u16> = HashMap::new();
         let (arrangements, overflown) = (&mut self.arrangements, &mut self.overflown);
-        let map = classify(geo, &snapshot.collections, &mut |client| {
+        classify(geo, &snapshot.collections, &mut |client| {
             let combination: Box<[u16]> = groups
                 .iter()
                 .zip(&mut numbers)
@@ -113,12 +141,12 @@ impl Classes {
             }
             class_of.insert(combination, next as u16);
             next as u16
-        });
-        self.map = Arc::new(map);
+        })
     }
 
-    /// Finds which arrangements are reachable from each group, targets first.
-    fn find_domains(&mut self, graph: &Graph) {
+    /// Finds which arrangements are reachable from each group, targets first. Gives the variants by class of each partition.
+    fn find_partitions(&mut self, graph: &Graph) -> Vec<Box<[u16]>> {
+        let mut variants = Vec::new();
         let mut reachable: HashMap<GroupIndex, BTreeSet<usize>> = HashMap::new();
         let mut numbers: HashMap<BTreeSet<usize>, usize> = HashMap::new();
         for index in graph.in_order() {
@@ -130,12 +158,15 @@ impl Classes {
                 continue;
             }
             let number = *numbers.entry(set.clone()).or_insert_with(|| {
-                self.domains.push(domain(&self.arrangements, &set));
-                self.domains.len() - 1
+                let (of_class, representatives) = partition(&self.arrangements, &set);
+                self.partitions.push(Partition { number: variants.len() as u32, representatives });
+                variants.push(of_class);
+                self.partitions.len() - 1
             });
-            self.domain_of.insert(index, number);
+            self.partition_of.insert(index, number);
             reachable.insert(index, set);
         }
+        variants
     }
 
     /// The members that may answer clients of a class, in order of preference; none: all, whoever asks.
@@ -146,19 +177,19 @@ impl Classes {
     }
 
     /// How a group sees the classes; none: all alike.
-    pub(super) fn domain(&self, index: GroupIndex) -> Option<&Domain> {
-        self.domain_of.get(&index).map(|&domain| &self.domains[domain])
+    pub(super) fn partition(&self, index: GroupIndex) -> Option<&Partition> {
+        self.partition_of.get(&index).map(|&partition| &self.partitions[partition])
     }
 
     /// The variant of a group that answers a class.
     pub(super) fn variant(&self, index: GroupIndex, class: u16) -> usize {
-        let variant = self.domain(index).and_then(|domain| domain.of_class.get(usize::from(class)));
-        variant.copied().unwrap_or_default().into()
+        self.partition(index).map_or(0, |partition| self.clients.variant_of_class(partition.number, class))
     }
 }
 
 /// Joins some arrangements: classes for which all of them have the same orders are one variant.
-fn domain(arrangements: &[Arrangement], set: &BTreeSet<usize>) -> Domain {
+/// The variant of every class, and a class of every variant.
+fn partition(arrangements: &[Arrangement], set: &BTreeSet<usize>) -> (Box<[u16]>, Box<[u16]>) {
     let classes = set.first().map_or(0, |&first| arrangements[first].of_class.len());
     let mut numbers: HashMap<Vec<u16>, u16> = HashMap::new();
     let mut representatives = Vec::new();
@@ -171,7 +202,7 @@ fn domain(arrangements: &[Arrangement], set: &BTreeSet<usize>) -> Domain {
             })
         })
         .collect();
-    Domain { of_class, representatives: representatives.into() }
+    (of_class, representatives.into())
 }
 
 /// Whether a policy looks at where the client is.

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use classes::Classes;
-pub use classes::{CLASSES_MAX, UNKNOWN};
+pub use classes::{CLASSES_MAX, Clients, UNKNOWN};
 pub use distribution::{Distribution, Outcome};
 pub use graph::GroupIndex;
 use graph::{Graph, Node, Pending};
@@ -80,7 +80,7 @@ impl Compiler {
             let node = &graph[index];
             (index, &node.zone, &node.owner, node.rtype)
         });
-        let table = AnswerTable::new(snapshot, groups, classes.map.clone(), generation);
+        let table = AnswerTable::new(snapshot, groups, classes.clients.clone(), generation);
         let mut compiler = Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new() };
         for index in compiler.graph.in_order() {
             compiler.evaluate(index, health);
@@ -142,8 +142,8 @@ impl Compiler {
     }
 
     fn evaluate(&mut self, index: GroupIndex, health: Health<'_>) -> Change {
-        let domain = self.classes.domain(index).cloned();
-        let representatives: &[u16] = domain.as_ref().map_or(&[UNKNOWN], |domain| &domain.representatives);
+        let partition = self.classes.partition(index);
+        let representatives: &[u16] = partition.map_or(&[UNKNOWN], |partition| &partition.representatives);
         let evaluations: Box<[Evaluation]> =
             representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect();
         let node = &self.graph[index];
@@ -152,8 +152,8 @@ impl Compiler {
             .iter()
             .map(|evaluation| Plan::prepare(&evaluation.distribution, node.rtype, nodata))
             .collect();
-        let plan = match (variants, domain) {
-            (Some(variants), Some(domain)) => Plan::ByClient { of_class: domain.of_class, variants },
+        let plan = match (variants, partition) {
+            (Some(variants), Some(partition)) => Plan::ByClient { partition: partition.number, variants },
             (Some(variants), None) => variants[0].clone(),
             (None, _) => {
                 let finding = Finding {

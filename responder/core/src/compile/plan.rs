@@ -20,9 +20,9 @@ pub enum Plan {
     ByWeight(Weights),
     /// By where the client is; each variant is one of the others.
     ByClient {
-        /// For each class of clients, an index into `variants`.
-        of_class: Arc<[u16]>,
-        /// What clients of these classes are answered.
+        /// Which of the partitions in [`super::Clients`] divides the clients.
+        partition: u32,
+        /// What the clients of each part are answered.
         variants: Box<[Plan]>,
     },
 }
@@ -53,18 +53,15 @@ pub struct Column {
 pub const ANSWERS_MAX: usize = 1 << 16;
 
 impl Plan {
-    /// The body that clients of a class get under this draw. The class is asked for only if it matters.
-    pub fn choose(&self, class: impl FnOnce() -> u16, draw: u64) -> &Arc<Body> {
+    /// The body that a client gets under this draw. Its variant under a partition is asked for only if it matters.
+    pub fn choose(&self, variant: impl FnOnce(u32) -> usize, draw: u64) -> &Arc<Body> {
         match self {
-            Self::ByClient { of_class, variants } => {
-                let variant = of_class.get(usize::from(class())).copied().unwrap_or_default();
-                variants[usize::from(variant)].drawn(draw)
-            }
+            Self::ByClient { partition, variants } => variants[variant(*partition)].drawn(draw),
             _ => self.drawn(draw),
         }
     }
 
-    /// The body this draw leads to, for the first class where classes differ.
+    /// The body this draw leads to, for the first variant where clients differ.
     fn drawn(&self, draw: u64) -> &Arc<Body> {
         match self {
             Self::Fixed(body) => body,

@@ -24,7 +24,7 @@ mod trie;
 pub use cidr::CidrCollections;
 pub use classify::classify;
 pub use client::Client;
-pub use client_map::{CHUNK_ENTRIES, ClientMap, Ipv4Chunk, Ipv4Classes};
+pub use client_map::ClientMap;
 pub use database::{GeoDb, GeoDbBuilder};
 pub use distance::{EARTH_RADIUS_KM, biased_distance_km, distance_km, order_by_proximity};
 pub use latency::Latency;
@@ -32,7 +32,6 @@ pub use location::{Coordinates, Location};
 pub use network::{Network, NetworkError};
 pub use regions::{place_coordinates, region_coordinates, region_names};
 pub use space::{IPV4_CLIENT_BITS, IPV6_CLIENT_BITS};
-pub use trie::{CLASS_FLAG, NODE_ENTRIES, ROOT_ENTRIES};
 
 #[cfg(test)]
 mod tests;

@@ -1,35 +1,48 @@
-//! The classes of all IPv6 client networks, as a trie in one flat array of words.
+//! The classes of all client networks, as two tries in one flat array of words.
 //!
-//! The array is a row of *nodes* of 256 words each. The first 256 nodes are the root: 65,536 words, one for each value of an
-//! address's first 16 bits. Every further node resolves the next 8 bits, down to bit 48. A word with [`CLASS_FLAG`] holds
-//! the class in its low 16 bits; any other is the number of the node to go on in. The last 8 bits always end at a class.
+//! The array is a row of *nodes* of [`NODE_ENTRIES`] words each. The root of a family is 65,536 words, one for each value of an address's
+//! first 16 bits: IPv4's first, then IPv6's. Every further node resolves the next 8 bits, down to bit 24 or 48. A word with
+//! [`CLASS_FLAG`] holds the class in its low 16 bits; any other is the number of the node to go on in. The last 8 bits always end
+//! at a class. The kernel half reads the same words.
 //!
 //! ```text
-//! word = words[bits 0..16]
+//! word = words[root of the family + bits 0..16]
 //! until word has the flag:  word = words[word * 256 + the next 8 bits]
 //! ```
 
 use std::collections::HashMap;
-use std::net::Ipv6Addr;
+use std::net::IpAddr;
+
+use pulse53_abi::client::{CLASS_FLAG, NODE_ENTRIES, ROOT_NODE_V4, ROOT_NODE_V6, ROOT_NODES};
 
 use super::client_map::Run;
-use super::space::{IPV6_CLIENT_BITS, key_of};
+use super::space::{Family, key_of};
 
-/// Set in a word that holds a class.
-pub const CLASS_FLAG: u32 = 1 << 31;
-/// How many words a node has.
-pub const NODE_ENTRIES: usize = 256;
-/// How many words the root has.
-pub const ROOT_ENTRIES: usize = 1 << 16;
+/// How many words a root has.
+const ROOT_ENTRIES: usize = ROOT_NODES as usize * NODE_ENTRIES;
 
-/// Bits of a key behind those that the root resolves.
-const BITS_BELOW_ROOT: u32 = IPV6_CLIENT_BITS as u32 - 16;
+impl Family {
+    /// The first word of the root.
+    fn root(self) -> usize {
+        NODE_ENTRIES
+            * match self {
+                Self::V4 => ROOT_NODE_V4 as usize,
+                Self::V6 => ROOT_NODE_V6 as usize,
+            }
+    }
+
+    /// Bits of a key behind those that the root resolves.
+    fn bits_below_root(self) -> u32 {
+        u32::from(self.client_bits()) - 16
+    }
+}
 
 /// The class of an address.
-pub(super) fn class_of(words: &[u32], address: Ipv6Addr) -> u16 {
-    let key = key_of(address.into());
-    let mut spare = BITS_BELOW_ROOT;
-    let mut word = words[(key >> spare) as usize];
+pub(super) fn class_of(words: &[u32], address: IpAddr) -> u16 {
+    let family = Family::of(address);
+    let key = key_of(address);
+    let mut spare = family.bits_below_root();
+    let mut word = words[family.root() + (key >> spare) as usize];
     while word & CLASS_FLAG == 0 {
         spare -= 8;
         word = words[word as usize * NODE_ENTRIES + (key >> spare) as usize % NODE_ENTRIES];
@@ -37,12 +50,14 @@ pub(super) fn class_of(words: &[u32], address: Ipv6Addr) -> u16 {
     word as u16
 }
 
-/// The trie in which every address has the class of its run.
-pub(super) fn build(runs: &[Run]) -> Vec<u32> {
-    let mut nodes = Nodes { words: vec![0; ROOT_ENTRIES], known: HashMap::new() };
-    let mut root = vec![0; ROOT_ENTRIES];
-    nodes.fill(&mut root, 0, BITS_BELOW_ROOT, runs);
-    nodes.words[..ROOT_ENTRIES].copy_from_slice(&root);
+/// The tries in which every address has the class of its run.
+pub(super) fn build(v4: &[Run], v6: &[Run]) -> Vec<u32> {
+    let mut nodes = Nodes { words: vec![0; 2 * ROOT_ENTRIES], known: HashMap::new() };
+    for (family, runs) in Family::ALL.into_iter().zip([v4, v6]) {
+        let mut root = vec![0; ROOT_ENTRIES];
+        nodes.fill(&mut root, 0, family.bits_below_root(), runs);
+        nodes.words[family.root()..family.root() + ROOT_ENTRIES].copy_from_slice(&root);
+    }
     nodes.words
 }
 
@@ -95,28 +110,37 @@ mod tests {
 
     #[test]
     fn one_class_is_the_root_alone() {
-        let words = build(&runs(&[(0, 7)]));
-        assert_eq!(words.len(), ROOT_ENTRIES);
+        let words = build(&runs(&[(0, 7)]), &runs(&[(0, 7)]));
+        assert_eq!(words.len(), 2 * ROOT_ENTRIES);
         assert!(words.iter().all(|word| *word == CLASS_FLAG | 7));
     }
 
     #[test]
     fn one_client_network_takes_a_node_a_level() {
         let key = 0x2001_0db8_0001;
-        let words = build(&runs(&[(0, 1), (key, 2), (key + 1, 1)]));
-        assert_eq!(words.len(), ROOT_ENTRIES + 4 * NODE_ENTRIES);
+        let v4_key = 0xc0_00_02;
+        let words =
+            build(&runs(&[(0, 3), (v4_key, 4), (v4_key + 1, 3)]), &runs(&[(0, 1), (key, 2), (key + 1, 1)]));
+        assert_eq!(words.len(), 2 * ROOT_ENTRIES + 5 * NODE_ENTRIES);
         let class = |address: &str| class_of(&words, address.parse().unwrap());
         assert_eq!(class("2001:db8:1:ffff::"), 2);
         assert_eq!(class("2001:db8:2::"), 1);
         assert_eq!(class("2001:db8::"), 1);
         assert_eq!(class("::"), 1);
         assert_eq!(class("ffff:ffff:ffff::"), 1);
+        assert_eq!(class("192.0.2.255"), 4);
+        assert_eq!(class("192.0.3.0"), 3);
+        assert_eq!(class("0.0.0.0"), 3);
+        assert_eq!(class("255.255.255.255"), 3);
     }
 
     #[test]
     fn equal_subtrees_are_shared() {
         let even = |high: u64| (0..4).map(move |low| ((high << 8) + low * 64, (low % 2) as u16));
-        let words = build(&runs(&even(0).chain(even(1)).chain([(512, 0)]).collect::<Vec<_>>()));
-        assert_eq!(words.len(), ROOT_ENTRIES + 4 * NODE_ENTRIES);
+        let alike = runs(&even(0).chain(even(1)).chain([(512, 0)]).collect::<Vec<_>>());
+        let uniform = runs(&[(0, 0)]);
+        assert_eq!(build(&uniform, &alike).len(), 2 * ROOT_ENTRIES + 4 * NODE_ENTRIES);
+        // The families share them too.
+        assert_eq!(build(&alike, &alike).len(), 2 * ROOT_ENTRIES + 4 * NODE_ENTRIES);
     }
 }
