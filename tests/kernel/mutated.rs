@@ -6,6 +6,9 @@ use pulse53_tests::{mutate, seed};
 
 const PACKETS: usize = 1_000_000;
 
+/// So many instead, where each takes long: in an emulated machine. Too few to reach what one in 20,000 does.
+const FEWER: &str = "PULSE53_TEST_PACKETS";
+
 const ZONE: &str = "
 $TTL 300
 @ SOA ns1 hostmaster 1 7200 900 1209600 300
@@ -28,21 +31,23 @@ fn a_million_packets_are_passed_or_answered_right() {
     let Some(mut engines) = Engines::new("example.com", ZONE, "") else { return };
     let mut random = seed::random();
     let bases = bases();
+    let fewer = std::env::var(FEWER).ok();
+    let packets = fewer.map_or(PACKETS, |text| text.parse().expect("PULSE53_TEST_PACKETS is a number"));
     let mut answered = 0;
-    for _ in 0..PACKETS {
+    for _ in 0..packets {
         let octets = mutate::mutated(&mut random, &bases);
         answered += usize::from(engines.agree_on_octets(&octets));
     }
     let counters = engines.kernel().counters().expect("the counters can be read");
-    println!("{answered} of {PACKETS} answered; {counters:?}");
-    assert!(answered > PACKETS / 10, "the mutations leave enough alive to see right answers");
+    println!("{answered} of {packets} answered; {counters:?}");
+    assert!(answered > packets / 10, "the mutations leave enough alive to see right answers");
     for (label, count) in counters {
         match label {
             // Neither a race nor a full driver here, and nothing ever that userspace did not write.
             "no_room" | "replaced" | "inconsistent" | "recycled" | "damaged" => {
                 assert_eq!(count, 0, "{label}")
             }
-            _ => assert!(count > 0, "no packet led to {label}"),
+            _ => assert!(count > 0 || packets < PACKETS, "no packet led to {label}"),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Builds, tests and demonstrates pulse53: the commands a person types on a fresh machine.
 //!
 //! `setup` knows what must be installed, `object` how the kernel half is compiled, `demo` what there is to see, `test`
-//! how results are counted, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
+//! how tests are run, `vm` how they run under other kernels, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
 
 mod build;
+mod count;
 mod demo;
 mod interrupt;
 mod lint;
@@ -12,6 +13,7 @@ mod process;
 mod setup;
 mod test;
 mod tidy;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -43,6 +45,8 @@ enum Command {
     Run(demo::Arguments),
     /// Set up, build, and run every test; ends with how many passed, failed and were skipped
     Test(test::Arguments),
+    /// Boot other kernels in virtual machines, and run there the tests that need a kernel
+    VmTest(vm::Arguments),
     /// Check formatting, clippy on both halves, and the repository's own rules
     Lint(lint::Arguments),
 }
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments).map(|()| true),
         Command::Run(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::VmTest(arguments) => vm::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments).map(|()| true),
     };
     match done {

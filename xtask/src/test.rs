@@ -11,14 +11,13 @@
 //! that is: the test's name, a colon, a space, and what is missing. Each test named there counts as skipped instead
 //! of passed. Without that variable, under plain `cargo test`, it prints the same on standard error.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
 
 use crate::build::{self, Profile};
+use crate::count::{Count, by_test};
 use crate::setup::{self, Consent};
 use crate::{process, workspace};
 
@@ -44,19 +43,6 @@ pub struct Arguments {
     rest: Vec<String>,
 }
 
-#[derive(Debug, Default, PartialEq)]
-struct Count {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
-    }
-}
-
 /// Whether all is well; what is not has been told by then, so that the count stays the last line.
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let tools = setup::ensure(Consent::from_flag(arguments.yes))?;
@@ -71,8 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 
     let skipped = skipped?;
     let skipped = by_test(&skipped);
-    count.passed = count.passed.saturating_sub(skipped.len());
-    count.skipped += skipped.len();
+    count.skip(skipped.len());
     if !skipped.is_empty() {
         println!("\nskipped, for want of something:");
         for (test, lack) in &skipped {
@@ -104,59 +89,8 @@ fn cargo_test(rest: &[String], log: &std::path::Path) -> Result<(Count, bool)> {
         let line = line.context("reading what the tests say")?;
         out.write_all(&line)?;
         out.write_all(b"\n")?;
-        add(&mut count, &String::from_utf8_lossy(&line));
+        count.add_line(&String::from_utf8_lossy(&line));
     }
     let status = child.wait().context("waiting for cargo test")?;
     Ok((count, status.success()))
-}
-
-/// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; …`.
-fn add(count: &mut Count, line: &str) {
-    let Some(result) = line.strip_prefix("test result: ") else { return };
-    let result = result.split_once(". ").map_or(result, |(_, numbers)| numbers);
-    for part in result.split(';') {
-        let Some((number, what)) = part.trim().split_once(' ') else { continue };
-        let Ok(number) = number.parse::<usize>() else { continue };
-        match what {
-            "passed" => count.passed += number,
-            "failed" => count.failed += number,
-            "ignored" => count.skipped += number,
-            _ => {}
-        }
-    }
-}
-
-/// What each skipped test lacks. A test that gives several reasons is one test.
-fn by_test(log: &str) -> BTreeMap<&str, &str> {
-    log.lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| line.split_once(": ").unwrap_or((line, "it does not say what")))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_of_several_binaries_add_up() {
-        let mut count = Count::default();
-        for line in [
-            "running 3 tests",
-            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
-            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out; finished in 1.20s",
-        ] {
-            add(&mut count, line);
-        }
-        assert_eq!(count, Count { passed: 5, failed: 1, skipped: 1 });
-        assert_eq!(count.to_string(), "5 passed, 1 failed, 1 skipped");
-    }
-
-    #[test]
-    fn a_test_that_lacks_two_things_is_skipped_once() {
-        let log = "kernel::veth: root\nkernel::veth: dnsperf\nblackbox::aws: the aws command\n";
-        let skipped = by_test(log);
-        assert_eq!(skipped.len(), 2);
-        assert_eq!(skipped["blackbox::aws"], "the aws command");
-    }
 }

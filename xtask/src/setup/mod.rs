@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 
 pub use linker::Linker;
 pub use packages::llvm_tool;
-use packages::{Apt, Privilege, require_root, without_llvm};
+use packages::{Apt, Privilege, require_root, to_run_virtual_machines, without_llvm};
 pub use toolchain::Toolchain;
 
 #[derive(clap::Args)]
@@ -53,6 +53,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// Sets the machine up if it is not; silent when there is nothing to do.
 pub fn ensure(consent: Consent) -> Result<BpfTools> {
     prepare(consent, Report::Changes)
+}
+
+/// Sets up what runs virtual machines, which nothing else needs; silent when it is there.
+pub fn ensure_virtual_machines(consent: Consent) -> Result<()> {
+    let mut apt = Apt::new()?;
+    let missing = apt.missing(&to_run_virtual_machines());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("missing:\n  {} (apt-get)", missing.join(" "));
+    agree(consent)?;
+    apt.install(&missing)?;
+    Report::Changes.installed(&missing.join(" "));
+    Ok(())
 }
 
 /// The tools to build the kernel half if they are all here; otherwise an error that says how to get them.

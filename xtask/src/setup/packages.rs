@@ -14,6 +14,9 @@ const TO_BUILD: &[&str] = &["libzstd-dev", "zlib1g-dev", "g++", "pkg-config"];
 /// To make test networks, to drive and question the server.
 const TO_RUN: &[&str] = &["iproute2", "ethtool", "dnsperf", "knot-dnsutils", "bind9-dnsutils"];
 
+/// To boot other kernels with the tests inside.
+const TO_RUN_VIRTUAL_MACHINES: &[&str] = &["qemu-system-x86", "busybox-static", "xz-utils"];
+
 /// The LLVM versions that the pinned bpf-linker can be built for, the preferred one first.
 const LLVM_VERSIONS: &[u32] = &[22, 23];
 
@@ -46,6 +49,11 @@ fn all_packages(llvm: u32) -> Vec<String> {
 /// What is wanted where bpf-linker need not be built.
 pub fn without_llvm() -> impl Iterator<Item = String> {
     TO_BUILD.iter().chain(TO_RUN).map(ToString::to_string)
+}
+
+/// What `vm-test` needs beyond that.
+pub fn to_run_virtual_machines() -> Vec<String> {
+    TO_RUN_VIRTUAL_MACHINES.iter().map(ToString::to_string).collect()
 }
 
 /// How this user may install packages.
