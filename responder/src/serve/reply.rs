@@ -6,13 +6,18 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use hickory_proto::ProtoError;
+use hickory_proto::op::{Edns, Header, HeaderCounts, MessageType, Metadata, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_proto::rr::{DNSClass, RecordType as WireType};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder, EncodedSize};
 use pulse53_core::body::rcode;
 use pulse53_core::geo::Network;
 use pulse53_core::model::RecordType;
 use pulse53_core::resolve::{Answer, Question, Scope, resolve};
 use pulse53_core::table::AnswerTable;
 
-use super::query::{self, AskedQuestion, ClientSubnet, Edns, HEADER_LEN, Header, Options};
+use super::query::{self, AskedEdns, AskedQuestion, Malformed, Options};
 
 /// Our own advertised UDP size (D-15).
 pub const UDP_SIZE_ADVERTISED: u16 = 1232;
@@ -20,15 +25,14 @@ pub const UDP_SIZE_ADVERTISED: u16 = 1232;
 /// What a client without EDNS takes (RFC 1035 section 4.2.1).
 const UDP_SIZE_PLAIN: u16 = 512;
 
-/// BADVERS (RFC 6891 section 9), the one extended RCODE used here.
-const BADVERS: u16 = 16;
+/// Octets of an OPT record without options (RFC 6891 section 6.1.2).
+const OPT_LEN: usize = 11;
+
+/// EDE (RFC 8914), for which the library has no name.
+const OPTION_EXTENDED_ERROR: u16 = 15;
 
 /// EDE "Not Authoritative" (RFC 8914 section 4.21).
 const EDE_NOT_AUTHORITATIVE: u16 = 20;
-
-const OPCODE_QUERY: u8 = 0;
-const CLASS_IN: u16 = 1;
-const CLASS_CHAOS: u16 = 3;
 
 /// What of the configuration shapes replies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,14 +99,13 @@ pub fn respond(
     out: &mut Vec<u8>,
 ) -> Option<Replied> {
     out.clear();
-    let packet = received.packet;
-    let header = Header::read(packet)?;
-    if header.is_response() {
+    let mut decoder = BinDecoder::new(received.packet);
+    let header = Header::read(&mut decoder).ok()?;
+    if header.message_type == MessageType::Response {
         return None;
     }
     let mut reply = Reply {
-        header,
-        packet,
+        request: header.metadata,
         settings,
         transport: received.transport,
         source: received.source,
@@ -110,74 +113,82 @@ pub fn respond(
         edns: None,
         out,
     };
-    if header.counts[0] != 1 {
-        let code = if header.opcode() == OPCODE_QUERY { rcode::FORMERR } else { rcode::NOTIMP };
-        return Some(reply.bare(code));
+    let is_query = header.op_code == OpCode::Query;
+    if header.counts.queries != 1 {
+        return Some(reply.bare(if is_query { ResponseCode::FormErr } else { ResponseCode::NotImp }));
     }
-    let question = AskedQuestion::read(packet);
-    let edns = question.as_ref().map(|question| query::edns(packet, &header, question));
-    if header.opcode() != OPCODE_QUERY {
-        reply.question = question.as_ref();
-        reply.edns = edns.and_then(Result::ok).flatten();
-        return Some(reply.bare(rcode::NOTIMP));
-    }
-    let Some((question, edns)) = question.as_ref().zip(edns) else {
-        return Some(reply.bare(rcode::FORMERR));
+    let question = AskedQuestion::read(&mut decoder);
+    let edns = question.as_ref().map_err(|_| Malformed).and_then(|_| query::edns(&mut decoder, &header));
+    reply.question = question.as_ref().ok();
+    let (edns, code) = match edns {
+        Ok(edns) => (edns, None),
+        Err(Malformed) => (None, Some(ResponseCode::FormErr)),
     };
-    reply.question = Some(question);
-    let Ok(edns) = edns else {
-        return Some(reply.bare(rcode::FORMERR));
-    };
-    reply.edns = edns;
-    if edns.is_some_and(|edns| edns.version > 0) {
-        return Some(reply.coded(BADVERS));
+    reply.edns = edns.as_ref();
+    if !is_query {
+        return Some(reply.bare(ResponseCode::NotImp));
     }
-    let Some(options) = edns.map_or(Some(Options::default()), |edns| edns.options()) else {
-        return Some(reply.bare(rcode::FORMERR));
+    let (Ok(question), None) = (&question, code) else {
+        return Some(reply.bare(ResponseCode::FormErr));
+    };
+    if edns.as_ref().is_some_and(|edns| edns.fixed.version() > 0) {
+        return Some(reply.bare(ResponseCode::BADVERS));
+    }
+    let Ok(options) = edns.as_ref().map_or(Ok(Options::default()), AskedEdns::options) else {
+        return Some(reply.bare(ResponseCode::FormErr));
     };
     // RFC 1995 section 3: an IXFR query tells the client's version in its authority section.
-    let authority_max = u16::from(question.qtype == RecordType::IXFR);
-    if header.counts[1] != 0 || header.counts[2] > authority_max {
-        return Some(reply.bare(rcode::FORMERR));
+    let authorities_max = u16::from(question.qtype == RecordType::IXFR);
+    if header.counts.answers != 0 || header.counts.authorities > authorities_max {
+        return Some(reply.bare(ResponseCode::FormErr));
     }
     Some(match question.qclass {
-        CLASS_IN => reply.internet(table, question, &options, draw),
-        CLASS_CHAOS => reply.chaos(question, &options),
-        _ => reply.refused(&options),
+        DNSClass::IN => reply.internet(table, question, options, draw),
+        DNSClass::CH => reply.chaos(question, options),
+        _ => reply.refused(options),
     })
 }
 
 /// A reply in the making.
 struct Reply<'a> {
-    header: Header,
-    packet: &'a [u8],
+    request: Metadata,
     settings: &'a ReplySettings,
     transport: Transport,
     source: IpAddr,
-    question: Option<&'a AskedQuestion>,
-    edns: Option<Edns<'a>>,
+    question: Option<&'a AskedQuestion<'a>>,
+    edns: Option<&'a AskedEdns<'a>>,
     out: &'a mut Vec<u8>,
 }
 
 /// The part of an OPT record that differs between replies.
 #[derive(Default)]
-struct Opt<'a> {
-    options: Options<'a>,
+struct Opt {
+    options: Options,
     scope: u8,
     extended_error: Option<u16>,
 }
 
+/// What stands between question and OPT.
+struct Records<F> {
+    authoritative: bool,
+    /// Number of answer, authority and additional records.
+    counts: [u16; 3],
+    /// Octets that `write` appends.
+    len: usize,
+    write: F,
+}
+
 impl Reply<'_> {
     fn internet(
-        mut self,
+        self,
         table: &AnswerTable,
-        question: &AskedQuestion,
-        options: &Options<'_>,
+        question: &AskedQuestion<'_>,
+        options: Options,
         draw: u64,
     ) -> Replied {
         let qtype = match question.qtype {
-            RecordType::OPT => return self.bare(rcode::FORMERR),
-            qtype if qtype.to_int() == 0 => return self.bare(rcode::FORMERR),
+            RecordType::OPT => return self.bare(ResponseCode::FormErr),
+            qtype if qtype.to_int() == 0 => return self.bare(ResponseCode::FormErr),
             RecordType::TSIG
             | RecordType::TKEY
             | RecordType::MAILA
@@ -197,128 +208,121 @@ impl Reply<'_> {
             qtype => qtype,
         };
         // the network in the option, or the resolver; never both.
-        let client = options.subnet.as_ref().and_then(ClientSubnet::network).unwrap_or_else(|| {
+        let client = options.subnet.as_ref().and_then(query::network).unwrap_or_else(|| {
             let address = self.source.to_canonical();
             Network::of_client(address, if address.is_ipv4() { 32 } else { 128 })
         });
         let answer = resolve(table, &Question { qname: question.qname(), qtype }, client, draw);
+        let body = answer.body;
         let opt = Opt {
-            options: *options,
-            scope: scope(&answer, options.subnet.as_ref()),
-            extended_error: (answer.body.rcode == rcode::REFUSED).then_some(EDE_NOT_AUTHORITATIVE),
+            scope: scope(&answer, &options),
+            options,
+            extended_error: (body.rcode == rcode::REFUSED).then_some(EDE_NOT_AUTHORITATIVE),
         };
-        self.begin(answer.body.rcode, answer.body.authoritative, answer.body.counts);
-        let records_start = self.out.len();
-        answer.body.write(question.qname_len(), answer.rotation, self.out);
-        let records_end = self.out.len();
-        self.opt(0, &opt);
-        let truncated = self.out.len() > self.size_max();
-        if truncated {
-            self.out.drain(records_start..records_end);
-            // TC=1, and of all records only OPT is left.
-            self.out[2] |= 0x02;
-            self.out[6..10].fill(0);
-            self.out[10..12].copy_from_slice(&u16::from(self.edns.is_some()).to_be_bytes());
-        }
-        Replied { rcode: answer.body.rcode.into(), truncated }
+        let records = Records {
+            authoritative: body.authoritative,
+            counts: body.counts,
+            len: body.len(),
+            write: |out: &mut Vec<u8>| body.write(question.qname_len(), answer.rotation, out),
+        };
+        self.write(ResponseCode::from(0, body.rcode), records, opt)
     }
 
     /// The server's own names (RFC 4892).
-    fn chaos(mut self, question: &AskedQuestion, options: &Options<'_>) -> Replied {
+    fn chaos(self, question: &AskedQuestion<'_>, options: Options) -> Replied {
         let text = match question.qname() {
             b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => self.settings.identity.as_deref(),
             b"\x07version\x06server\x00" | b"\x07version\x04bind\x00" => self.settings.version.as_deref(),
             _ => None,
         };
         let asked = matches!(question.qtype, RecordType::TXT | RecordType::ANY);
-        let Some(text) = text.filter(|text| asked && text.len() <= 255) else {
+        let Some(text) = text.filter(|_| asked) else { return self.refused(options) };
+        let mut record = Vec::new();
+        let written = append(&mut record, |encoder| {
+            encoder.emit_u16(0xC000 | Header::LEN as u16)?;
+            WireType::TXT.emit(encoder)?;
+            DNSClass::CH.emit(encoder)?;
+            encoder.emit_u32(0)?;
+            encoder.emit_u16(text.len() as u16 + 1)?;
+            encoder.emit_character_data(text)
+        });
+        if written.is_err() {
+            // More text than a string holds.
             return self.refused(options);
+        }
+        let records = Records {
+            authoritative: true,
+            counts: [1, 0, 0],
+            len: record.len(),
+            write: |out: &mut Vec<u8>| out.extend_from_slice(&record),
         };
-        self.begin(rcode::NOERROR, true, [1, 0, 0]);
-        self.out.extend_from_slice(&[0xC0, HEADER_LEN as u8]);
-        self.out.extend_from_slice(&RecordType::TXT.to_int().to_be_bytes());
-        self.out.extend_from_slice(&CLASS_CHAOS.to_be_bytes());
-        self.out.extend_from_slice(&0u32.to_be_bytes());
-        self.out.extend_from_slice(&(text.len() as u16 + 1).to_be_bytes());
-        self.out.push(text.len() as u8);
-        self.out.extend_from_slice(text.as_bytes());
-        self.opt(0, &Opt { options: *options, ..Opt::default() });
-        Replied { rcode: rcode::NOERROR.into(), truncated: false }
+        self.write(ResponseCode::NoError, records, Opt { options, ..Opt::default() })
     }
 
-    fn refused(mut self, options: &Options<'_>) -> Replied {
-        self.begin(rcode::REFUSED, false, [0; 3]);
-        self.opt(0, &Opt { options: *options, ..Opt::default() });
-        Replied { rcode: rcode::REFUSED.into(), truncated: false }
+    fn refused(self, options: Options) -> Replied {
+        self.write(ResponseCode::Refused, nothing(), Opt { options, ..Opt::default() })
     }
 
     /// An RCODE without options, for queries whose options were not read or not readable.
-    fn bare(self, code: u8) -> Replied {
-        self.coded(code.into())
+    fn bare(self, code: ResponseCode) -> Replied {
+        self.write(code, nothing(), Opt::default())
     }
 
-    fn coded(mut self, code: u16) -> Replied {
-        self.begin((code & 0xF) as u8, false, [0; 3]);
-        self.opt((code >> 4) as u8, &Opt::default());
-        Replied { rcode: code, truncated: false }
-    }
-
-    /// Header and question (D-7, D-8); the OPT record is counted here and written by [`Self::opt`].
-    fn begin(&mut self, code: u8, authoritative: bool, counts: [u16; 3]) {
-        let [answers, authority, additional] = counts;
-        self.out.extend_from_slice(&self.header.id);
-        // QR=1; opcode and RD copied.
-        self.out.push(0x80 | self.header.flags_high & 0x79 | u8::from(authoritative) << 2);
-        // CD copied; RA, Z and AD are 0.
-        self.out.push(self.header.flags_low & 0x10 | code);
-        for count in [
-            u16::from(self.question.is_some()),
+    /// Header and question (D-7, D-8), records, OPT: in this order (law 1).
+    fn write<F: FnOnce(&mut Vec<u8>)>(self, code: ResponseCode, records: Records<F>, opt: Opt) -> Replied {
+        let edns = self.edns.map(|asked| self.opt(asked, code, opt));
+        let question = self.question.map_or(&[][..], |question| question.octets);
+        let len = Header::LEN + question.len() + records.len + edns.as_ref().map_or(0, edns_len);
+        let truncated = len > self.size_max();
+        let [answers, authorities, additionals] = if truncated { [0; 3] } else { records.counts };
+        let mut metadata = Metadata::response_from_request(&self.request);
+        metadata.response_code = code;
+        metadata.authoritative = records.authoritative;
+        metadata.truncation = truncated;
+        let counts = HeaderCounts {
+            queries: u16::from(self.question.is_some()),
             answers,
-            authority,
-            additional + u16::from(self.edns.is_some()),
-        ] {
-            self.out.extend_from_slice(&count.to_be_bytes());
-        }
-        if let Some(question) = self.question {
-            self.out.extend_from_slice(&self.packet[question.range()]);
-        }
+            authorities,
+            additionals: additionals + u16::from(edns.is_some()),
+        };
+        let written = append(self.out, |encoder| {
+            Header { metadata, counts }.emit(encoder)?;
+            encoder.emit_vec(question)
+        })
+        .and_then(|()| {
+            if !truncated {
+                (records.write)(self.out);
+            }
+            edns.map_or(Ok(()), |edns| append(self.out, |encoder| edns.emit(encoder)))
+        });
+        // The length was checked before the first octet was written, and nothing else can fail.
+        debug_assert!(written.is_ok() && (truncated || self.out.len() == len));
+        Replied { rcode: code.into(), truncated }
     }
 
-    /// The OPT record, if the query had one (D-15).
-    fn opt(&mut self, code_high: u8, opt: &Opt<'_>) {
-        let Some(edns) = self.edns else { return };
-        self.out.push(0);
-        self.out.extend_from_slice(&RecordType::OPT.to_int().to_be_bytes());
-        self.out.extend_from_slice(&UDP_SIZE_ADVERTISED.to_be_bytes());
-        self.out.extend_from_slice(&[code_high, 0, u8::from(edns.dnssec_ok) << 7, 0]);
-        let length_at = self.out.len();
-        self.out.extend_from_slice(&[0, 0]);
-        if let Some(subnet) = opt.options.subnet {
-            self.option(8, 4 + subnet.address.len());
-            self.out.extend_from_slice(&subnet.family.to_be_bytes());
-            self.out.extend_from_slice(&[subnet.source_len, opt.scope]);
-            self.out.extend_from_slice(subnet.address);
+    /// The OPT record that answers one (D-15).
+    fn opt(&self, asked: &AskedEdns<'_>, code: ResponseCode, opt: Opt) -> Edns {
+        let mut edns = Edns::new();
+        edns.set_max_payload(UDP_SIZE_ADVERTISED)
+            .set_rcode_high(code.high())
+            .set_dnssec_ok(asked.fixed.flags().dnssec_ok);
+        if let Some(mut subnet) = opt.options.subnet {
+            subnet.set_scope_prefix(opt.scope);
+            edns.options_mut().insert(EdnsOption::Subnet(subnet));
         }
         if let Some(nsid) = self.settings.nsid.as_deref().filter(|_| opt.options.nsid) {
-            self.option(3, nsid.len());
-            self.out.extend_from_slice(nsid.as_bytes());
+            edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::NSID.into(), nsid.as_bytes().to_vec()));
         }
         if opt.options.tcp_keepalive && self.transport == Transport::Tcp {
             let tenths = (self.settings.tcp_idle_timeout.as_millis() / 100).min(u128::from(u16::MAX)) as u16;
-            self.option(11, 2);
-            self.out.extend_from_slice(&tenths.to_be_bytes());
+            let data = tenths.to_be_bytes().to_vec();
+            edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::Keepalive.into(), data));
         }
         if let Some(info_code) = opt.extended_error {
-            self.option(15, 2);
-            self.out.extend_from_slice(&info_code.to_be_bytes());
+            let data = info_code.to_be_bytes().to_vec();
+            edns.options_mut().insert(EdnsOption::Unknown(OPTION_EXTENDED_ERROR, data));
         }
-        let length = (self.out.len() - length_at - 2) as u16;
-        self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
-    }
-
-    fn option(&mut self, code: u16, length: usize) {
-        self.out.extend_from_slice(&code.to_be_bytes());
-        self.out.extend_from_slice(&(length as u16).to_be_bytes());
+        edns
     }
 
     /// The most octets the reply may have (D-16).
@@ -326,17 +330,39 @@ impl Reply<'_> {
         let size = match (self.transport, self.edns) {
             (Transport::Tcp, _) => u16::MAX,
             (Transport::Udp, None) => UDP_SIZE_PLAIN,
-            (Transport::Udp, Some(edns)) => edns.udp_size.max(UDP_SIZE_PLAIN).min(self.settings.udp_size_max),
+            (Transport::Udp, Some(edns)) => {
+                edns.fixed.max_payload().max(UDP_SIZE_PLAIN).min(self.settings.udp_size_max)
+            }
         };
         size.into()
     }
 }
 
+/// No records, and no authority.
+fn nothing() -> Records<impl FnOnce(&mut Vec<u8>)> {
+    Records { authoritative: false, counts: [0; 3], len: 0, write: |_: &mut Vec<u8>| () }
+}
+
+/// Appends what an encoder writes.
+fn append(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut BinEncoder<'_>) -> Result<(), ProtoError>,
+) -> Result<(), ProtoError> {
+    let at = out.len() as u32;
+    write(&mut BinEncoder::with_offset(out, at))
+}
+
+/// Octets of an OPT record.
+fn edns_len(edns: &Edns) -> usize {
+    let options = edns.options().as_ref().iter().map(|(_, option)| 4 + usize::from(option.len()));
+    OPT_LEN + options.sum::<usize>()
+}
+
 /// Scope prefix length of the client-subnet option.
-fn scope(answer: &Answer<'_>, subnet: Option<&ClientSubnet<'_>>) -> u8 {
-    match (answer.scope, subnet) {
-        (Scope::Network, Some(subnet)) if subnet.source_len > 0 => {
-            if subnet.family == 1 {
+fn scope(answer: &Answer<'_>, options: &Options) -> u8 {
+    match (answer.scope, &options.subnet) {
+        (Scope::Network, Some(subnet)) if subnet.source_prefix() > 0 => {
+            if subnet.addr().is_ipv4() {
                 24
             } else {
                 48
