@@ -3,7 +3,7 @@
 //! Read with hickory-proto's decoder, piece by piece rather than as one message: the question is echoed octet for octet (D-7) and looked up in
 //! wire form, records but OPT are only walked over, and each piece that cannot be read has an RCODE of its own (D-2, D-15, D-17).
 
-use hickory_proto::op::{Edns, EdnsFlags, Header, Query};
+use hickory_proto::op::{Edns, EdnsFlags, Header};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode};
 use hickory_proto::rr::{DNSClass, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
@@ -39,14 +39,13 @@ impl<'p> AskedQuestion<'p> {
     /// Reads the question.
     pub fn read(decoder: &mut BinDecoder<'p>) -> Result<Self, Malformed> {
         let start = decoder.index();
-        let query = Query::read(decoder)?;
-        let octets = decoder.slice_from(start)?;
-        let qname = octets.get(..octets.len() - 4).ok_or(Malformed)?;
-        // A pointer could only lead into the header; it stands for more octets than its own two, or for the root's one.
-        let encoded_len = if query.name.is_root() { 1 } else { query.name.len() + 1 };
-        if encoded_len != qname.len() {
+        // Not decoded as a name, which would only have to be encoded again. A pointer could but lead into the header.
+        if skip_name(decoder)? != NameEnd::Root {
             return Err(Malformed);
         }
+        let qname = decoder.slice_from(start)?;
+        let qtype = WireType::read(decoder)?;
+        let qclass = DNSClass::read(decoder)?;
         let mut name = [0; NAME_LEN_MAX];
         let folded = name.get_mut(..qname.len()).ok_or(Malformed)?;
         folded.copy_from_slice(qname);
@@ -55,9 +54,9 @@ impl<'p> AskedQuestion<'p> {
         Ok(Self {
             name,
             name_len: qname.len() as u8,
-            qtype: RecordType::from_int(query.query_type.into()),
-            qclass: query.query_class,
-            octets,
+            qtype: RecordType::from_int(qtype.into()),
+            qclass,
+            octets: decoder.slice_from(start)?,
         })
     }
 }
@@ -135,7 +134,9 @@ pub fn edns<'p>(decoder: &mut BinDecoder<'p>, header: &Header) -> Result<Option<
     let before = u32::from(header.counts.answers) + u32::from(header.counts.authorities);
     let mut found = None;
     for index in 0..before + u32::from(header.counts.additionals) {
-        let owner_is_root = skip_name(decoder)?;
+        let owner_start = decoder.index();
+        let end = skip_name(decoder)?;
+        let owner_is_root = end == NameEnd::Root && decoder.index() == owner_start + 1;
         let rtype = WireType::read(decoder)?;
         let class = decoder.read_u16()?.unverified(/* any class, or size, may come */);
         let ttl = decoder.read_u32()?.unverified(/* any bits may come */);
@@ -156,17 +157,24 @@ pub fn edns<'p>(decoder: &mut BinDecoder<'p>, header: &Header) -> Result<Option<
     if decoder.is_empty() { Ok(found) } else { Err(Malformed) }
 }
 
-/// Steps over an owner name, perhaps compressed; says whether it was the root. Pointers are not followed, as a message full of chains
-/// of them would cost far more than it is worth.
-fn skip_name(decoder: &mut BinDecoder<'_>) -> Result<bool, Malformed> {
-    let start = decoder.index();
+/// How a name ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NameEnd {
+    /// With the root label.
+    Root,
+    /// With a compression pointer.
+    Pointer,
+}
+
+/// Steps over a name. Pointers are not followed, as a message full of chains of them would cost far more than it is worth.
+fn skip_name(decoder: &mut BinDecoder<'_>) -> Result<NameEnd, Malformed> {
     loop {
         match decoder.pop()?.unverified(/* every value has an arm */) {
-            0 => return Ok(decoder.index() == start + 1),
+            0 => return Ok(NameEnd::Root),
             length @ 1..=63 => _ = decoder.read_slice(length.into())?,
             0xC0.. => {
                 decoder.pop()?;
-                return Ok(false);
+                return Ok(NameEnd::Pointer);
             }
             _ => return Err(Malformed),
         }
