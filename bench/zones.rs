@@ -40,6 +40,39 @@ pub fn weighted(groups: usize) -> Snapshot {
     build(zone)
 }
 
+/// A zone of `groups` groups that all have the check `shared`: pairs of primary and secondary, or four weighted members of which one has it.
+pub fn flipping(policy: Flipping, groups: usize) -> Snapshot {
+    let mut sets = Vec::new();
+    for group in 0..groups {
+        let members = if policy == Flipping::Failover { 2 } else { 4 };
+        for member in 0..members {
+            let routing = match (policy, member) {
+                (Flipping::Weighted, _) => format!(r#""Weight": {}"#, 10 * (member + 1)),
+                (Flipping::Failover, 0) => r#""Failover": "PRIMARY""#.to_owned(),
+                (Flipping::Failover, _) => r#""Failover": "SECONDARY""#.to_owned(),
+            };
+            let check = if member == 0 { r#", "HealthCheckId": "shared""# } else { "" };
+            let (high, low) = (group / 256 % 256, group % 256);
+            sets.push(format!(
+                r#"{{"Name": "g{group}.example.com.", "Type": "A", "SetIdentifier": "m{member}", {routing}, "TTL": 60,
+                "ResourceRecords": [{{"Value": "10.{member}.{high}.{low}"}}]{check}}}"#
+            ));
+        }
+    }
+    let mut zone = ZoneBuilder::new(Name::from_route53("example.com").expect("a name"), None);
+    zone.add_record_sets(route53::read_record_sets("flipping.json", &format!("[{}]", sets.join(","))));
+    build(zone)
+}
+
+/// What the groups of [`flipping`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flipping {
+    /// Pairs of primary and secondary.
+    Failover,
+    /// Four members each.
+    Weighted,
+}
+
 fn build(zone: ZoneBuilder) -> Snapshot {
     // More record sets than Route 53 takes are the point here.
     let limits = Limits { record_sets_per_zone: usize::MAX, ..Limits::default() };

@@ -180,8 +180,7 @@ impl Datapath {
         table: &AnswerTable,
         groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
     ) -> Synced {
-        let entries = groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype));
-        apply(self.loaded.hot_table_mut(), table, entries)
+        sync_groups(self.loaded.hot_table_mut(), table, groups)
     }
 
     /// Counters of the fast path by label, summed over CPUs, since the agent started.
@@ -234,6 +233,16 @@ pub fn fill(hot: &mut HotTable, table: &AnswerTable) -> Synced {
     synced.removed += hot.end_full(table.generation(), Instant::now());
     synced.held = hot.len();
     synced
+}
+
+/// Brings changed groups of a table into a hot table.
+pub fn sync_groups<'a>(
+    hot: &mut HotTable,
+    table: &AnswerTable,
+    groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
+) -> Synced {
+    let entries = groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype));
+    apply(hot, table, entries)
 }
 
 /// Puts entries, and removes those that are not hot any more.
