@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod body;
 pub mod compile;
+pub mod explain;
 pub mod geo;
 pub mod health;
 pub mod lower;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::{GroupIndex, Plan};
 use crate::geo::Network;
-use crate::model::{Rdata, RecordType, Ttl};
+use crate::model::{Name, Rdata, RecordType, Ttl};
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
 
 /// What is asked.
@@ -101,14 +101,24 @@ pub fn locate<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Located<'t
     match find(zone, question) {
         Found::Referral(body) => Located::Fixed(body, Reason::Delegated),
         Found::NoName => Located::Fixed(&zone.nxdomain, Reason::NoName),
-        Found::Owner(owner) if question.qtype == RecordType::ANY && !owner.is_empty_non_terminal() => {
+        Found::Owner(_, owner) if question.qtype == RecordType::ANY && !owner.is_empty_non_terminal() => {
             Located::Fixed(&ANY, Reason::Any)
         }
         // a CNAME group answers every type.
-        Found::Owner(owner) => owner
+        Found::Owner(_, owner) => owner
             .group(question.qtype)
             .or_else(|| owner.group(RecordType::CNAME))
             .map_or(Located::Fixed(&zone.nodata, Reason::NoType), Located::Group),
+    }
+}
+
+/// The zone of a question and the owner that answers it: the name itself, or the wildcard that covers it. None for names that
+/// do not exist, are delegated or not served.
+pub fn owner_of<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Option<(&'t ZoneTable, &'t Name)> {
+    let zone = table.zone_of(question.qname)?;
+    match find(zone, question) {
+        Found::Owner(name, _) => Some((zone, name)),
+        Found::Referral(_) | Found::NoName => None,
     }
 }
 
@@ -117,7 +127,7 @@ enum Found<'t> {
     /// At or below a zone cut.
     Referral(&'t Body),
     /// The name itself or the wildcard that covers it.
-    Owner(&'t Owner),
+    Owner(&'t Name, &'t Owner),
     /// NXDOMAIN.
     NoName,
 }
@@ -137,8 +147,8 @@ fn find<'t>(zone: &'t ZoneTable, question: &Question<'_>) -> Found<'t> {
             }
         }
     }
-    if let Some(owner) = zone.owner(question.qname) {
-        return Found::Owner(owner);
+    if let Some((name, owner)) = zone.entry(question.qname) {
+        return Found::Owner(name, owner);
     }
     // The closest encloser, then the wildcard right below it (RFC 4592 section 3.3.1).
     let Some(encloser) = ancestors(question.qname).skip(1).find(|name| zone.owner(name).is_some()) else {
@@ -148,8 +158,8 @@ fn find<'t>(zone: &'t ZoneTable, question: &Question<'_>) -> Found<'t> {
     wildcard[..2].copy_from_slice(b"\x01*");
     let Some(space) = wildcard.get_mut(2..2 + encloser.len()) else { return Found::NoName };
     space.copy_from_slice(encloser);
-    match zone.owner(&wildcard[..2 + encloser.len()]) {
-        Some(owner) if !owner.is_empty_non_terminal() => Found::Owner(owner),
+    match zone.entry(&wildcard[..2 + encloser.len()]) {
+        Some((name, owner)) if !owner.is_empty_non_terminal() => Found::Owner(name, owner),
         _ => Found::NoName,
     }
 }

@@ -85,6 +85,11 @@ impl ZoneTable {
         self.names.get(name)
     }
 
+    /// The same with the name as it is kept.
+    pub fn entry(&self, name: &[u8]) -> Option<(&Name, &Owner)> {
+        self.names.get_key_value(name)
+    }
+
     /// Whether names at or below zone cuts must be looked for.
     pub fn has_cuts(&self) -> bool {
         self.has_cuts

@@ -4,7 +4,7 @@
 //! group sees of it only what the arrangements reachable from it make: its [`Partition`] of the classes into variants.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::graph::{Graph, GroupIndex};
 use super::policy;
@@ -16,6 +16,9 @@ pub const CLASSES_MAX: usize = u16::MAX as usize;
 
 /// The class of the client of whom nothing is known.
 pub const UNKNOWN: u16 = 0;
+
+/// For those who divide no clients; the map in it has a size, so all of them share it.
+static ALIKE: LazyLock<Arc<Clients>> = LazyLock::new(|| Arc::new(Clients::alike()));
 
 /// One way in which groups are divided among clients.
 #[derive(Debug, Default)]
@@ -94,7 +97,7 @@ impl Classes {
             arrangement_of.insert(index, arrangement);
         }
         let mut classes = Self {
-            clients: Arc::new(Clients::alike()),
+            clients: ALIKE.clone(),
             arrangements: groups.iter().map(|_| Arrangement::default()).collect(),
             arrangement_of,
             partitions: Vec::new(),

@@ -1,17 +1,20 @@
 //! The routing compiler: records and health become finished answers.
 //!
-//! The passes, in order: `graph` finds which group leads to which; every group is evaluated, targets first: `policy`
+//! The passes, in order: `graph` finds which group leads to which; every group is evaluated, targets first: in `decision`, `policy`
 //! chooses among the members that health has left, which gives a [`Distribution`]; `plan` turns that into a decision one draw can
 //! take. Aliases are gone by then, and so is health.
 //!
 //! A flip evaluates the groups that refer to the check, and then only those above whose input really changed.
 
 mod classes;
+mod decision;
 mod distribution;
 mod graph;
 mod plan;
-mod policy;
+pub(crate) mod policy;
 
+#[cfg(test)]
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;
 
@@ -20,15 +23,16 @@ use std::sync::Arc;
 
 use classes::Classes;
 pub use classes::{CLASSES_MAX, Clients, UNKNOWN};
+pub(crate) use decision::{Decision, is_healthy};
 pub use distribution::{Distribution, Outcome};
 pub use graph::GroupIndex;
-use graph::{Graph, Node, Pending};
+use graph::{Graph, Pending};
 pub use plan::{ANSWERS_MAX, Column, Plan, Weights};
-use policy::Selection;
+pub(crate) use policy::TOGETHER_MAX;
 
 use crate::body::Body;
 use crate::geo::GeoDb;
-use crate::model::{CheckId, Name, Rdata, RecordData, RecordSet, RecordType, Snapshot, Ttl, ZoneId};
+use crate::model::{CheckId, Name, RecordType, Snapshot, ZoneId};
 use crate::table::{AnswerTable, Generation};
 
 /// A group that could not be compiled as declared (law 8). It answers SERVFAIL; its neighbors are not affected.
@@ -44,12 +48,15 @@ pub struct Finding {
     pub what: String,
 }
 
-/// What a group comes to under one health view.
+/// What a group comes to under one health view, for clients it cannot tell apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Evaluation {
+pub struct Evaluation {
     ///
-    healthy: bool,
-    distribution: Arc<Distribution>,
+    pub healthy: bool,
+    /// Whether a group in last resort has a part in the answer: this one, or one that its answer may come from.
+    pub last_resort: bool,
+    /// The answers.
+    pub distribution: Arc<Distribution>,
 }
 
 /// The status of a health check, an argument of the compiler; true for a check that does not exist.
@@ -136,6 +143,28 @@ impl Compiler {
         self.evaluate_for(index, class, health).distribution
     }
 
+    /// What a group comes to under a health view that this compiler follows, for each set of clients it tells apart: one if clients
+    /// do not matter.
+    pub fn evaluations(&self, index: GroupIndex, health: Health<'_>) -> Vec<Evaluation> {
+        let representatives =
+            self.classes.partition(index).map_or(&[UNKNOWN][..], |partition| &partition.representatives);
+        representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect()
+    }
+
+    /// Every group whose answer may depend on one of these checks, targets before those that lead to them.
+    pub fn dependents(&self, checks: &[CheckId]) -> Vec<GroupIndex> {
+        let mut pending = Pending::default();
+        for &index in checks.iter().flat_map(|check| self.graph.with_check(check)) {
+            pending.add(&self.graph, index);
+        }
+        let mut dependents = Vec::new();
+        while let Some(index) = pending.take() {
+            pending.add_parents(&self.graph, index);
+            dependents.push(index);
+        }
+        dependents
+    }
+
     /// Whether there were more classes of clients than can be told apart; the clients beyond are answered as unknown ones.
     pub fn classes_overflown(&self) -> bool {
         self.classes.overflown
@@ -182,13 +211,21 @@ impl Compiler {
             let target = node.target(member)?;
             self.evaluations.get(&target)?.get(self.classes.variant(target, class))
         };
-        match self.classes.order(index, class) {
-            Some(applicable) => evaluate(node, applicable, &target, health),
+        let all: Vec<usize>;
+        let applicable = match self.classes.order(index, class) {
+            Some(applicable) => applicable,
             None => {
-                let all: Vec<usize> = (0..node.group.members.len()).collect();
-                evaluate(node, &all, &target, health)
+                all = (0..node.group.members.len()).collect();
+                &all
             }
-        }
+        };
+        let target_healthy = |member: usize| target(member).is_some_and(|target| target.healthy);
+        let decision = Decision::of(&node.group, applicable, &target_healthy, health);
+        let distribution =
+            decision.distribution(&node.group, &|member| Some(target(member)?.distribution.clone()));
+        let below = || decision.selection.members().any(|index| target(index).is_some_and(|t| t.last_resort));
+        let last_resort = decision.is_last_resort() || below();
+        Evaluation { healthy: decision.healthy, last_resort, distribution }
     }
 }
 
@@ -198,84 +235,4 @@ struct Change {
     for_parents: bool,
     /// The group's own answers.
     of_plan: bool,
-}
-
-/// One group, of which these members are applicable, in order of preference.
-fn evaluate<'e>(
-    node: &Node,
-    applicable: &[usize],
-    target: &impl Fn(usize) -> Option<&'e Evaluation>,
-    health: Health<'_>,
-) -> Evaluation {
-    let members = &node.group.members;
-    if applicable.is_empty() {
-        //
-        return Evaluation { healthy: false, distribution: Arc::new(Distribution::certain(Outcome::NoData)) };
-    }
-    let is_healthy = |index: usize, member: &RecordSet| {
-        //
-        member.check.as_ref().is_none_or(health)
-            && match &member.data {
-                RecordData::Alias(alias) if alias.evaluate_target_health => {
-                    target(index).is_some_and(|t| t.healthy)
-                }
-                _ => true,
-            }
-    };
-    let mut pool: Vec<usize> =
-        applicable.iter().copied().filter(|&index| is_healthy(index, &members[index])).collect();
-    let healthy = !pool.is_empty();
-    if !healthy {
-        pool = applicable.to_vec(); // last resort, R-56
-    }
-    let of_member = |index: usize| match &members[index].data {
-        RecordData::Values { ttl, rdatas } => {
-            Arc::new(Distribution::certain(Outcome::Set(*ttl, sorted(rdatas))))
-        }
-        RecordData::Alias(_) => target(index).map_or_else(
-            || Arc::new(Distribution::certain(Outcome::NoData)),
-            |target| target.distribution.clone(),
-        ),
-    };
-    let distribution = match policy::select(&node.group, &pool) {
-        Selection::OneOf(shares) => match shares.as_slice() {
-            [(only, _)] => of_member(*only),
-            _ => {
-                let parts: Vec<_> =
-                    shares.iter().map(|&(index, weight)| (of_member(index), weight)).collect();
-                Arc::new(Distribution::mixed(parts.iter().map(|(part, weight)| (&**part, *weight))))
-            }
-        },
-        Selection::Together(together) => Arc::new(Distribution::certain(answer_together(members, &together))),
-    };
-    Evaluation { healthy, distribution }
-}
-
-/// The members of a multivalue group that answer together.
-fn answer_together(members: &[RecordSet], together: &[usize]) -> Outcome {
-    let values = |member: &RecordSet| match &member.data {
-        RecordData::Values { ttl, rdatas } => (*ttl, sorted(rdatas)),
-        RecordData::Alias(_) => (Ttl::MAX, Arc::from([])), // refused by validation, R-43
-    };
-    let ttl = members.iter().map(|member| values(member).0).min().unwrap_or(Ttl(0));
-    let mut sets: Vec<_> = together.iter().map(|&index| values(&members[index]).1).collect();
-    if sets.len() <= policy::TOGETHER_MAX {
-        let mut union: Vec<Rdata> = sets.iter().flat_map(|set| set.iter().cloned()).collect();
-        union.sort_unstable();
-        union.dedup();
-        Outcome::Set(ttl, union.into())
-    } else {
-        sets.sort_unstable();
-        Outcome::Choose(ttl, sets.into())
-    }
-}
-
-/// Answers are compared as sets: one order for all.
-fn sorted(rdatas: &Arc<[Rdata]>) -> Arc<[Rdata]> {
-    if rdatas.is_sorted() {
-        return rdatas.clone();
-    }
-    let mut sorted = rdatas.to_vec();
-    sorted.sort_unstable();
-    sorted.into()
 }

@@ -1,142 +1,20 @@
 //! The compiler against the procedure of R-72 played out in full, and every flip against compiling anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 use proptest::prelude::*;
 
+use super::random::{
+    CHECKS, Data, Group, Member, TTL, World, check_id, checks_below, client, groups, groups_of_every_policy,
+    name, rdatas, set_id, snapshot, status, world,
+};
 use super::*;
-use crate::model::{AliasTarget, FailoverRole, RRsetGroup, Revision, RoutingPolicy, SetId, Zone};
-
-const CHECKS: usize = 6;
-/// Aliases lead to groups of higher number only, so chains have up to eight hops and no loop.
-const GROUPS: usize = 9;
-
-/// A member: its check, and its values or its alias.
-#[derive(Debug, Clone)]
-struct Member {
-    check: Option<usize>,
-    data: Data,
-}
-
-#[derive(Debug, Clone)]
-enum Data {
-    /// Few different ones, so that equal answers meet.
-    Values(Vec<u8>),
-    /// How many groups further; beyond the last one the target is missing.
-    Alias { further: usize, evaluate: bool },
-}
-
-#[derive(Debug, Clone)]
-enum Group {
-    Simple(Member),
-    Weighted(Vec<(u8, Member)>),
-    Failover(Option<Member>, Option<Member>),
-    Multivalue(Vec<(u32, Option<usize>, Vec<u8>)>),
-}
-
-fn check() -> impl Strategy<Value = Option<usize>> {
-    prop_oneof![1 => Just(None), 3 => (0..CHECKS).prop_map(Some)]
-}
-
-fn values() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::btree_set(0u8..6, 1..3).prop_map(|values| values.into_iter().collect())
-}
-
-fn member() -> impl Strategy<Value = Member> {
-    let data = prop_oneof![
-        2 => values().prop_map(Data::Values),
-        3 => (1..4usize, any::<bool>()).prop_map(|(further, evaluate)| Data::Alias { further, evaluate }),
-    ];
-    (check(), data).prop_map(|(check, data)| Member { check, data })
-}
-
-fn group() -> impl Strategy<Value = Group> {
-    let weight = prop_oneof![Just(0u8), 1..5u8, Just(255)];
-    let value = (1..4u32, check(), values());
-    prop_oneof![
-        1 => member().prop_map(Group::Simple),
-        3 => prop::collection::vec((weight, member()), 1..6).prop_map(Group::Weighted),
-        2 => (prop::option::of(member()), member()).prop_map(|(one, other)| Group::Failover(one, Some(other))),
-        1 => member().prop_map(|primary| Group::Failover(Some(primary), None)),
-        1 => prop::collection::vec(value, 1..12).prop_map(Group::Multivalue),
-    ]
-}
-
-fn name(group: usize) -> Name {
-    Name::from_route53(&format!("g{group}.example.com")).unwrap()
-}
-
-fn check_id(check: usize) -> CheckId {
-    CheckId::from(&*format!("c{check}"))
-}
-
-fn rdatas(values: &[u8]) -> Arc<[Rdata]> {
-    values.iter().map(|value| Rdata([192, 0, 2, *value].as_slice().into())).collect()
-}
-
-const TTL: Ttl = Ttl(60);
-
-fn record_set(group: usize, set_id: usize, policy: RoutingPolicy, member: &Member) -> RecordSet {
-    let data = match &member.data {
-        Data::Values(values) => RecordData::Values { ttl: TTL, rdatas: rdatas(values) },
-        Data::Alias { further, evaluate } => RecordData::Alias(AliasTarget {
-            zone: ZoneId("Z1".into()),
-            name: name(group + further),
-            evaluate_target_health: *evaluate,
-        }),
-    };
-    let set_id = (policy != RoutingPolicy::Simple).then(|| SetId(set_id.to_string().into()));
-    RecordSet { set_id, policy, check: member.check.map(check_id), data, source: None }
-}
-
-fn snapshot(groups: &[Group]) -> Snapshot {
-    let members = |index: usize, group: &Group| -> Vec<RecordSet> {
-        match group {
-            Group::Simple(member) => vec![record_set(index, 0, RoutingPolicy::Simple, member)],
-            Group::Weighted(members) => (members.iter().enumerate())
-                .map(|(at, (weight, member))| record_set(index, at, RoutingPolicy::Weighted(*weight), member))
-                .collect(),
-            Group::Failover(primary, secondary) => {
-                let pair = [(FailoverRole::Secondary, secondary), (FailoverRole::Primary, primary)];
-                pair.into_iter()
-                    .filter_map(|(role, member)| {
-                        Some(record_set(
-                            index,
-                            role as usize,
-                            RoutingPolicy::Failover(role),
-                            member.as_ref()?,
-                        ))
-                    })
-                    .collect()
-            }
-            Group::Multivalue(members) => (members.iter().enumerate())
-                .map(|(at, (ttl, check, values))| RecordSet {
-                    set_id: Some(SetId(at.to_string().into())),
-                    policy: RoutingPolicy::Multivalue,
-                    check: check.map(check_id),
-                    data: RecordData::Values { ttl: Ttl(*ttl), rdatas: rdatas(values) },
-                    source: None,
-                })
-                .collect(),
-        }
-    };
-    let groups = groups.iter().enumerate().map(|(index, group)| {
-        ((name(index), RecordType::A), Arc::new(RRsetGroup { members: members(index, group) }))
-    });
-    let zone = Zone {
-        id: ZoneId("Z1".into()),
-        apex: Name::from_route53("example.com").unwrap(),
-        groups: groups.collect(),
-    };
-    Snapshot {
-        revision: Revision(1),
-        zones: [(zone.id.clone(), Arc::new(zone))].into(),
-        ..Snapshot::default()
-    }
-}
+use crate::geo::{Client, EARTH_RADIUS_KM, Network, distance_km, place_coordinates};
+use crate::model::policy::GeoLocation;
+use crate::model::{RoutingPolicy, Ttl};
 
 /// How likely each of some members is drawn, given their weights.
 type Shares<'a> = &'a dyn Fn(&[(u8, Member)]) -> Vec<BigRational>;
@@ -159,6 +37,7 @@ fn surely(outcome: Outcome) -> Odds {
 /// the top, or below an alias that does not evaluate its target, treat all as healthy.
 struct Procedure<'a> {
     groups: &'a [Group],
+    client: &'a Client,
     healthy: [bool; CHECKS],
     seen: HashMap<(usize, bool), Option<Odds>>,
 }
@@ -180,6 +59,11 @@ impl Procedure<'_> {
                     primary.into_iter().chain(secondary).map(|member| (1, member)).collect();
                 self.in_turn(group, &members, may_back_out, &one_of)
             }
+            Some(Group::Placed(members)) => {
+                let order = preferred(&members, self.client);
+                let members: Vec<_> = order.into_iter().map(|at| (1, members[at].1.clone())).collect();
+                self.in_turn(group, &members, may_back_out, &one_of)
+            }
         };
         self.seen.insert((group, may_back_out), odds.clone());
         odds
@@ -195,6 +79,9 @@ impl Procedure<'_> {
         let drawn = self.draw(group, members, shares);
         if drawn.is_some() || may_back_out {
             return drawn;
+        }
+        if members.is_empty() {
+            return Some(surely(Outcome::NoData));
         }
         let mut odds = Odds::new();
         for ((_, member), share) in members.iter().zip(shares(members)) {
@@ -275,53 +162,152 @@ fn by_weight(members: &[(u8, Member)]) -> Vec<BigRational> {
     members.iter().map(each).collect()
 }
 
-fn odds_of(compiler: &Compiler, index: GroupIndex, health: Health<'_>) -> Odds {
-    compiler.distribution(index, UNKNOWN, health).outcomes().iter().cloned().collect()
+/// Members that may answer a client, best first, by the text of.
+fn preferred(members: &[(RoutingPolicy, Member)], client: &Client) -> Vec<usize> {
+    let location = client.location();
+    let mut order: Vec<(Vec<f64>, String, usize)> = Vec::new();
+    for (at, (policy, _)) in members.iter().enumerate() {
+        let yes = |holds: bool| if holds { 0.0 } else { 1.0 };
+        let (rank, tie) = match policy {
+            RoutingPolicy::Geolocation(place) => {
+                let rank = match place {
+                    GeoLocation::Subdivision(state) => {
+                        location.subdivision().filter(|known| ***known == **state).map(|_| 0.0)
+                    }
+                    GeoLocation::Country(code) => {
+                        location.country().filter(|known| known == code).map(|_| 1.0)
+                    }
+                    GeoLocation::Continent(code) => {
+                        location.continent().filter(|known| known == code).map(|_| 2.0)
+                    }
+                    GeoLocation::Default => Some(3.0),
+                };
+                let Some(rank) = rank else { continue };
+                (vec![rank], String::new())
+            }
+            RoutingPolicy::Cidr { collection, location } => {
+                let matching: Vec<&str> = client.cidr_locations(collection).chain(["*"]).collect();
+                let Some(rank) = matching.iter().position(|found| found == location) else { continue };
+                (vec![rank as f64], String::new())
+            }
+            RoutingPolicy::Latency(region) => {
+                let in_china = location.country() == Some(*b"CN") && region == "cn-north-1";
+                let ms = client.latency(region).map(|latency| latency.as_ms());
+                (vec![yes(in_china), yes(ms.is_some()), ms.unwrap_or(0.0)], region.clone())
+            }
+            RoutingPolicy::Geoproximity { place, bias } => {
+                let distance = match (location.coordinates(), place_coordinates(place)) {
+                    (None, _) => 1.0,
+                    (Some(here), Some(there)) => distance_km(here, there),
+                    // Nowhere on the globe.
+                    (Some(_), None) => 1e9 * EARTH_RADIUS_KM,
+                };
+                let share = f64::from(*bias) / 100.0;
+                let biased = if *bias >= 0 { distance * (1.0 - share) } else { distance / (1.0 + share) };
+                (vec![biased], set_id(at).0.to_string())
+            }
+            _ => unreachable!("other policies do not look at the client"),
+        };
+        order.push((rank, tie, at));
+    }
+    order.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    order.into_iter().map(|(_, _, at)| at).collect()
+}
+
+fn odds_of(compiler: &Compiler, index: GroupIndex, class: u16, health: Health<'_>) -> Odds {
+    compiler.distribution(index, class, health).outcomes().iter().cloned().collect()
+}
+
+/// Which of the random groups this is.
+fn number_of(compiler: &Compiler, groups: &[Group], index: GroupIndex) -> usize {
+    let (owner, _) = compiler.question(index);
+    (0..groups.len()).find(|group| name(*group) == *owner).unwrap()
+}
+
+/// Some health, then other health again and again: which checks change each time.
+type History = ([bool; CHECKS], Vec<BTreeSet<usize>>);
+
+fn history(changes: std::ops::Range<usize>) -> impl Strategy<Value = History> {
+    let flips = prop::collection::vec(prop::collection::btree_set(0..CHECKS, 0..3), changes);
+    (any::<[bool; CHECKS]>(), flips)
+}
+
+/// At every step the compiler that followed equals one that starts there, has touched no more than it had to, and answers every
+/// client as the procedure does.
+fn follow_the_rules(
+    groups: &[Group],
+    world: &World,
+    clients: &[Network],
+    (mut healthy, flips): History,
+) -> Result<(), TestCaseError> {
+    let (snapshot, geo) = (snapshot(groups, world), world.geo());
+    let indices = || (0..groups.len() as u32).map(GroupIndex);
+    let mut compiler = Compiler::with_geo(&snapshot, &geo, &status(healthy), Generation(1));
+    prop_assert_eq!(compiler.findings(), &[]);
+    for (step, flipped) in std::iter::once(None).chain(flips.into_iter().map(Some)).enumerate() {
+        if let Some(flipped) = flipped {
+            let before = compiler.table().clone();
+            flipped.iter().for_each(|check| healthy[*check] ^= true);
+            let flipped: Vec<CheckId> = flipped.into_iter().map(check_id).collect();
+            // One that did not change, and one that nobody uses, must not matter.
+            let told: Vec<CheckId> = flipped.iter().cloned().chain([0, CHECKS].map(check_id)).collect();
+            let generation = Generation(step as u64 + 1);
+            let mut touched = compiler.flip(&told, &status(healthy), generation);
+            touched.sort();
+            prop_assert_eq!(compiler.table().generation(), generation);
+            let differs = |index: &GroupIndex| before.plan(*index) != compiler.table().plan(*index);
+            prop_assert_eq!(&touched, &indices().filter(differs).collect::<Vec<_>>());
+
+            let anew = Compiler::with_geo(&snapshot, &geo, &status(healthy), generation);
+            let dependents = compiler.dependents(&flipped);
+            for index in indices() {
+                prop_assert_eq!(compiler.table().plan(index), anew.table().plan(index));
+                let evaluations = |of: &Compiler| of.evaluations(index, &status(healthy));
+                prop_assert_eq!(evaluations(&compiler), evaluations(&anew));
+                if !touched.contains(&index) {
+                    prop_assert!(Arc::ptr_eq(before.plan(index), compiler.table().plan(index)));
+                }
+                let below = checks_below(groups, number_of(&compiler, groups, index));
+                let depends = below.iter().any(|check| flipped.contains(&check_id(*check)));
+                prop_assert_eq!(dependents.contains(&index), depends);
+            }
+        }
+        for network in clients {
+            let client = Client::at(&geo, &snapshot.collections, *network);
+            let class = compiler.table().clients().map.class_of_network(*network);
+            let mut procedure = Procedure { groups, client: &client, healthy, seen: HashMap::new() };
+            for index in indices() {
+                let group = number_of(&compiler, groups, index);
+                let expected = procedure.answer(group, false).unwrap();
+                let odds = odds_of(&compiler, index, class, &status(healthy));
+                prop_assert_eq!(odds, expected, "g{} for {:?}", group, network);
+            }
+        }
+    }
+    Ok(())
 }
 
 proptest! {
-    #[test]
-    fn distributions_and_flips_follow_the_rules(
-        groups in prop::collection::vec(group(), 1..=GROUPS),
-        healthy in any::<[bool; CHECKS]>(),
-        flips in prop::collection::vec(prop::collection::btree_set(0..CHECKS, 0..3), 0..6),
-    ) {
-        let snapshot = snapshot(&groups);
-        let indices = || (0..groups.len() as u32).map(GroupIndex);
-        let status = |healthy: [bool; CHECKS]| move |check: &CheckId| {
-            (0..CHECKS).find(|index| check_id(*index) == *check).is_none_or(|index| healthy[index])
-        };
-        let mut healthy = healthy;
-        let mut compiler = Compiler::new(&snapshot, &status(healthy), Generation(1));
-        prop_assert_eq!(compiler.findings(), &[]);
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
-        for (step, flipped) in std::iter::once(None).chain(flips.into_iter().map(Some)).enumerate() {
-            if let Some(flipped) = flipped {
-                let before = compiler.table().clone();
-                flipped.iter().for_each(|check| healthy[*check] ^= true);
-                // One that did not change, and one that nobody uses, must not matter.
-                let told: Vec<CheckId> = flipped.iter().copied().chain([0, CHECKS]).map(check_id).collect();
-                let generation = Generation(step as u64 + 1);
-                let mut touched = compiler.flip(&told, &status(healthy), generation);
-                touched.sort();
-                let differs = |index: &GroupIndex| before.plan(*index) != compiler.table().plan(*index);
-                prop_assert_eq!(&touched, &indices().filter(differs).collect::<Vec<_>>());
-                for index in indices().filter(|index| !touched.contains(index)) {
-                    prop_assert!(Arc::ptr_eq(before.plan(index), compiler.table().plan(index)));
-                }
-                prop_assert_eq!(compiler.table().generation(), generation);
-                let anew = Compiler::new(&snapshot, &status(healthy), generation);
-                for index in indices() {
-                    prop_assert_eq!(compiler.table().plan(index), anew.table().plan(index));
-                }
-            }
-            let mut procedure = Procedure { groups: &groups, healthy, seen: HashMap::new() };
-            for index in indices() {
-                let (owner, _) = compiler.question(index);
-                let group = (0..groups.len()).find(|group| name(*group) == *owner).unwrap();
-                let expected = procedure.answer(group, false).unwrap();
-                prop_assert_eq!(odds_of(&compiler, index, &status(healthy)), expected, "g{}", group);
-            }
-        }
+    #[test]
+    fn answers_and_flips_follow_the_rules(groups in groups(), client in client(), history in history(0..6)) {
+        follow_the_rules(&groups, &World::unknown(), &[client], history)?;
+    }
+}
+
+proptest! {
+    // A client map is large, so there are fewer of these, with more clients each.
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn answers_and_flips_follow_the_rules_wherever_clients_are(
+        groups in groups_of_every_policy(),
+        world in world(),
+        clients in prop::collection::btree_set(client(), 4..10),
+        history in history(0..4),
+    ) {
+        let clients: Vec<Network> = clients.into_iter().collect();
+        follow_the_rules(&groups, &world, &clients, history)?;
     }
 }

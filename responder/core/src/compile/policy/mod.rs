@@ -15,7 +15,7 @@ use crate::geo::Client;
 use crate::model::{PolicyKind, RRsetGroup};
 
 /// The members that may answer a client, in order of preference; for policies that do not look at the client, all of them.
-pub(super) fn order(group: &RRsetGroup, client: &Client) -> Vec<usize> {
+pub(crate) fn order(group: &RRsetGroup, client: &Client) -> Vec<usize> {
     match group.policy() {
         PolicyKind::Latency => latency::order(group, client),
         PolicyKind::Geolocation => geolocation::order(group, client),
@@ -29,17 +29,28 @@ pub(super) fn order(group: &RRsetGroup, client: &Client) -> Vec<usize> {
 
 /// How the pool of a group answers.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Selection {
+pub(crate) enum Selection {
     /// One member by lot: indices into the group's members with integer weights whose sum is above zero.
     OneOf(Vec<(usize, u32)>),
     /// Up to [`multivalue::TOGETHER_MAX`] of these members together.
     Together(Vec<usize>),
 }
 
-pub(super) use multivalue::TOGETHER_MAX;
+impl Selection {
+    /// The members that may answer.
+    pub(crate) fn members(&self) -> impl Iterator<Item = usize> {
+        let (one_of, together) = match self {
+            Self::OneOf(shares) => (shares.as_slice(), &[][..]),
+            Self::Together(together) => (&[][..], together.as_slice()),
+        };
+        one_of.iter().map(|&(index, _)| index).chain(together.iter().copied())
+    }
+}
+
+pub(crate) use multivalue::TOGETHER_MAX;
 
 /// Applies the group's policy to a pool, which holds at least one index into its members, in order of preference.
-pub(super) fn select(group: &RRsetGroup, pool: &[usize]) -> Selection {
+pub(crate) fn select(group: &RRsetGroup, pool: &[usize]) -> Selection {
     match group.policy() {
         PolicyKind::Weighted => weighted::select(group, pool),
         PolicyKind::Failover => failover::select(group, pool),

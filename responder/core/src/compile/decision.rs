@@ -1,0 +1,118 @@
+//! What health and policy make of one group for one client: the one place where the two meet (routing specification, section 9).
+
+use std::sync::Arc;
+
+use super::Health;
+use super::distribution::{Distribution, Outcome};
+use super::policy::{self, Selection, TOGETHER_MAX};
+use crate::model::{RRsetGroup, Rdata, RecordData, RecordSet, Ttl};
+
+/// Which members may answer, and with which shares.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    /// If not, and there is a pool, the group is in last resort.
+    pub(crate) healthy: bool,
+    /// The members the policy chooses from, in order of preference; none if none is applicable.
+    pub(crate) pool: Vec<usize>,
+    /// How they answer; by lot among none if there is no pool.
+    pub(crate) selection: Selection,
+}
+
+/// Whether a member is healthy. `target_healthy` is asked if that of an alias counts.
+pub(crate) fn is_healthy(
+    member: &RecordSet,
+    target_healthy: impl FnOnce() -> bool,
+    health: Health<'_>,
+) -> bool {
+    member.check.as_ref().is_none_or(health)
+        && match &member.data {
+            RecordData::Alias(alias) if alias.evaluate_target_health => target_healthy(),
+            _ => true,
+        }
+}
+
+impl Decision {
+    /// Decides for a group of which these members are applicable, in order of preference.
+    pub(crate) fn of(
+        group: &RRsetGroup,
+        applicable: &[usize],
+        target_healthy: &impl Fn(usize) -> bool,
+        health: Health<'_>,
+    ) -> Self {
+        let members = &group.members;
+        let passes = |index: &usize| is_healthy(&members[*index], || target_healthy(*index), health);
+        let mut pool: Vec<usize> = applicable.iter().copied().filter(passes).collect();
+        let healthy = !pool.is_empty();
+        if !healthy {
+            pool = applicable.to_vec(); // last resort, R-56
+        }
+        let selection =
+            if pool.is_empty() { Selection::OneOf(Vec::new()) } else { policy::select(group, &pool) };
+        Self { healthy, pool, selection }
+    }
+
+    /// Whether all members failed and count nevertheless.
+    pub(crate) fn is_last_resort(&self) -> bool {
+        !self.healthy && !self.pool.is_empty()
+    }
+
+    /// What comes of it, given what the targets of aliases come to; a missing one answers NODATA.
+    pub(crate) fn distribution(
+        &self,
+        group: &RRsetGroup,
+        target: &impl Fn(usize) -> Option<Arc<Distribution>>,
+    ) -> Arc<Distribution> {
+        let of_member = |index: usize| match &group.members[index].data {
+            RecordData::Values { ttl, rdatas } => {
+                Arc::new(Distribution::certain(Outcome::Set(*ttl, sorted(rdatas))))
+            }
+            RecordData::Alias(_) => {
+                target(index).unwrap_or_else(|| Arc::new(Distribution::certain(Outcome::NoData)))
+            }
+        };
+        match &self.selection {
+            //
+            Selection::OneOf(shares) if shares.is_empty() => Arc::new(Distribution::certain(Outcome::NoData)),
+            Selection::OneOf(shares) => match shares.as_slice() {
+                [(only, _)] => of_member(*only),
+                _ => {
+                    let parts: Vec<_> =
+                        shares.iter().map(|&(index, weight)| (of_member(index), weight)).collect();
+                    Arc::new(Distribution::mixed(parts.iter().map(|(part, weight)| (&**part, *weight))))
+                }
+            },
+            Selection::Together(together) => {
+                Arc::new(Distribution::certain(answer_together(&group.members, together)))
+            }
+        }
+    }
+}
+
+/// The members of a multivalue group that answer together.
+fn answer_together(members: &[RecordSet], together: &[usize]) -> Outcome {
+    let values = |member: &RecordSet| match &member.data {
+        RecordData::Values { ttl, rdatas } => (*ttl, sorted(rdatas)),
+        RecordData::Alias(_) => (Ttl::MAX, Arc::from([])), // refused by validation, R-43
+    };
+    let ttl = members.iter().map(|member| values(member).0).min().unwrap_or(Ttl(0));
+    let mut sets: Vec<_> = together.iter().map(|&index| values(&members[index]).1).collect();
+    if sets.len() <= TOGETHER_MAX {
+        let mut union: Vec<Rdata> = sets.iter().flat_map(|set| set.iter().cloned()).collect();
+        union.sort_unstable();
+        union.dedup();
+        Outcome::Set(ttl, union.into())
+    } else {
+        sets.sort_unstable();
+        Outcome::Choose(ttl, sets.into())
+    }
+}
+
+/// Answers are compared as sets: one order for all.
+fn sorted(rdatas: &Arc<[Rdata]>) -> Arc<[Rdata]> {
+    if rdatas.is_sorted() {
+        return rdatas.clone();
+    }
+    let mut sorted = rdatas.to_vec();
+    sorted.sort_unstable();
+    sorted.into()
+}
