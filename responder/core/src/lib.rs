@@ -3,6 +3,7 @@
 //! Law 3: nothing here touches a socket, a file, a clock, a thread, the environment or a random source. Time, randomness,
 //! health and geography are arguments.
 
+pub mod advice;
 pub mod assemble;
 pub mod body;
 pub mod compile;
@@ -16,4 +17,5 @@ pub mod rdata;
 pub mod resolve;
 pub mod route53;
 pub mod table;
+pub mod what_if;
 pub mod zonefile;

@@ -19,6 +19,7 @@ mod report;
 mod state;
 mod status;
 mod stored;
+mod suppose;
 mod track;
 mod verdict;
 mod view;
@@ -33,5 +34,6 @@ pub use report::{CheckReport, CheckSummary, CheckerReport, NodeReport, ProbeReco
 pub use state::{HealthState, PeerReport, Transition, TransitionReason, UnknownCheck};
 pub use status::{HealthStatus, Override, final_status};
 pub use stored::{RoutingControl, StoredAlarm, StoredCheck, StoredHealth, fingerprint};
+pub use suppose::suppose;
 pub use verdict::{Verdict, VerdictMachine};
 pub use view::HealthView;
