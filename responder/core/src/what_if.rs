@@ -79,7 +79,7 @@ mod tests {
         let changed: Vec<CheckId> =
             (0..CHECKS).filter(|check| healthy[*check] != then[*check]).map(check_id).collect();
         let effects = effects(&mut compiler, &changed, &status(healthy), &status(then));
-        let class = before.class_of(network);
+        let class = before.clients().map.class_of_network(network);
         for index in (0..groups.len() as u32).map(GroupIndex) {
             prop_assert_eq!(compiler.table().plan(index), before.plan(index), "the compiler is as it was");
             let (owner, _) = compiler.question(index);
