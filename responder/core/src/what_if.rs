@@ -50,7 +50,7 @@ pub fn effects(
         }
     }
     compiler.flip(changed, now, generation);
-    effects.sort_by(|a, b| (&a.owner, a.rtype).cmp(&(&b.owner, b.rtype)));
+    effects.sort_by_cached_key(|effect| (effect.owner.to_string(), effect.rtype));
     effects
 }
 

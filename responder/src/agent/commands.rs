@@ -1,12 +1,17 @@
 //! Control requests, carried out by the parts they concern.
 
-use pulse53_core::health::{HealthStatus, Override};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pulse53_core::explain::Explanation;
+use pulse53_core::health::{CheckSummary, HealthStatus, Override};
 use pulse53_core::model::CheckId;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Agent;
-use crate::api::control::{CheckCounts, CheckSetting, Command, CommandError};
+use crate::api::control::{Answer, CheckCounts, CheckSetting, Command, CommandError};
+use crate::explain::{self, Known, NO_INTERFACES, Question};
 use crate::health::HealthError;
 
 impl Agent {
@@ -20,6 +25,7 @@ impl Agent {
             }
             Command::Check(id, answer) => drop(answer.send(self.check(&id).await)),
             Command::SetCheck(id, set, answer) => drop(answer.send(self.set_check(&id, set).await)),
+            Command::Explain(question, answer) => self.explain(question, answer).await,
         }
     }
 
@@ -39,6 +45,42 @@ impl Agent {
         self.check(id).await
     }
 
+    /// Explains on another thread: a large answer takes a while, and other requests wait here.
+    async fn explain(&self, question: Question, answer: Answer<Box<Explanation>>) {
+        let (snapshot, geo) = (self.snapshot.borrow().clone(), self.geo.clone());
+        let (table, view) = (self.published.table.load_full(), self.health.view());
+        if snapshot.revision != self.published.revision() {
+            let compiling = "changed declarations are being compiled; ask again in a moment".to_owned();
+            drop(answer.send(Err(CommandError::Failed(compiling))));
+            return;
+        }
+        let checks = match self.health.list().await.map_err(failed) {
+            Ok(checks) => checks,
+            Err(error) => return drop(answer.send(Err(error))),
+        };
+        let kernel_off = match self.published.datapath().is_some() {
+            true => None,
+            false if self.config.xdp.interfaces.is_empty() => Some(NO_INTERFACES.to_owned()),
+            false => Some(self.kernel_problem.clone().unwrap_or_else(|| "no program is attached".to_owned())),
+        };
+        let explain = move || {
+            let reasons: HashMap<Arc<str>, (String, bool)> =
+                checks.into_iter().map(|check| (check.id.clone(), reason(check))).collect();
+            let reason = |id: &CheckId| reasons.get(&id.0).cloned().unwrap_or_default();
+            let known = Known {
+                snapshot: &snapshot,
+                geo: &geo,
+                table: &table,
+                view: &view,
+                reason: &reason,
+                kernel_off: kernel_off.as_deref(),
+            };
+            let explanation = explain::explain(&question, &known).map(Box::new);
+            drop(answer.send(explanation.map_err(CommandError::from)));
+        };
+        tokio::task::spawn_blocking(explain);
+    }
+
     /// Checks by final status.
     pub(super) async fn check_counts(&self) -> CheckCounts {
         let mut counts = CheckCounts::default();
@@ -50,6 +92,15 @@ impl Agent {
             }
         }
         counts
+    }
+}
+
+/// Why a check has its status, and whether it was set by hand.
+fn reason(check: CheckSummary) -> (String, bool) {
+    match check.operator {
+        Some(_) => ("set by an operator".to_owned(), true),
+        None if check.reason.is_empty() => ("not probed yet".to_owned(), false),
+        None => (check.reason, false),
     }
 }
 

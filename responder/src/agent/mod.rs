@@ -114,6 +114,8 @@ struct Agent {
     configuration: ConfigurationStatus,
     /// What is declared now; health checking follows it.
     snapshot: watch::Sender<Arc<Snapshot>>,
+    /// Where clients are, as of that snapshot.
+    geo: Arc<GeoDb>,
     health: health::Handle,
     published: publish::Shared,
     events: mpsc::Sender<Event>,
@@ -203,6 +205,7 @@ impl Agent {
             config,
             overrides,
             snapshot: snapshot_in,
+            geo,
             health,
             published,
             events,
@@ -281,10 +284,11 @@ impl Agent {
         }
         tracing::info!(revision = snapshot.revision.0, zones = snapshot.zones.len(), "configuration read");
         let snapshot = Arc::new(snapshot);
-        if self.events.send(Event::Declared(snapshot.clone(), geo)).await.is_err() {
+        if self.events.send(Event::Declared(snapshot.clone(), geo.clone())).await.is_err() {
             return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
         }
         self.snapshot.send_replace(snapshot);
+        self.geo = geo;
         self.served.settings.store(Arc::new(settings::reply(&config.dns)));
         self.metrics.count_reload(true);
         self.configuration.loaded_at = status::unix_time();

@@ -1,4 +1,4 @@
-//! Control of this node over HTTP: what the commands `status` and `health` speak to.
+//! Control of this node over HTTP: what the commands `status`, `health` and `explain` speak to.
 //!
 //! | request | answers |
 //! | --- | --- |
@@ -6,6 +6,7 @@
 //! | `GET /pulse53/v1/health` | `{"checks": [summary, …]}` |
 //! | `GET /pulse53/v1/health/{id}` | one check in full |
 //! | `PUT /pulse53/v1/health/{id}` | takes [`SetCheck`], answers as GET |
+//! | `POST /pulse53/v1/explain` | takes a [`Question`], answers an [`Explanation`]; changes nothing |
 //!
 //! An error is `{"error": "what, and what to do"}`. Nothing is decided here: each request becomes a [`Command`] with a way back.
 
@@ -13,13 +14,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use pulse53_core::explain::{Explanation, Unexplained};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::guard::{Access, guard};
+use crate::explain::{Question, Refused};
 
 /// Where all of this is found.
 pub const BASE: &str = "/pulse53/v1";
@@ -143,6 +146,9 @@ pub enum CommandError {
     /// There is no such check.
     #[error("no health check has the id {0:?}; `pulse53 health list` shows those there are")]
     NoSuchCheck(String),
+    /// The question has no explanation.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The node could not.
     #[error("{0}")]
     Failed(String),
@@ -162,6 +168,8 @@ pub enum Command {
     Check(String, Answer<Value>),
     /// Set one check, then show it.
     SetCheck(String, CheckSetting, Answer<Value>),
+    /// Why a question is answered as it is.
+    Explain(Question, Answer<Box<Explanation>>),
 }
 
 /// The control requests, guarded.
@@ -170,6 +178,7 @@ pub fn router(commands: mpsc::Sender<Command>, access: Access) -> Router {
         .route(&format!("{BASE}/status"), get(status))
         .route(&format!("{BASE}/health"), get(checks))
         .route(&format!("{BASE}/health/{{id}}"), get(check).put(set_check))
+        .route(&format!("{BASE}/explain"), post(explain))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here") })
         .with_state(commands)
         .layer(from_fn_with_state(access, guard))
@@ -203,6 +212,19 @@ async fn set_check(
     }
 }
 
+async fn explain(
+    State(commands): Commands,
+    body: Result<Json<Question>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match body {
+        Ok(Json(question)) => tell(ask(&commands, |answer| Command::Explain(question, answer)).await),
+        Err(rejection) => {
+            let advice = r#"send {"name": "www.example.com", "type": "A"} as application/json"#;
+            error(StatusCode::BAD_REQUEST, &format!("{}; {advice}", rejection.body_text()))
+        }
+    }
+}
+
 async fn ask<T>(
     commands: &mpsc::Sender<Command>,
     command: impl FnOnce(Answer<T>) -> Command,
@@ -217,6 +239,14 @@ fn tell<T: Serialize>(result: Result<T, CommandError>) -> Response {
     match result {
         Ok(value) => Json(value).into_response(),
         Err(refused @ CommandError::NoSuchCheck(_)) => error(StatusCode::NOT_FOUND, &refused.to_string()),
+        Err(CommandError::Refused(refused)) => {
+            let status = match refused {
+                Refused::Unexplained(Unexplained::Exchanged(_)) => StatusCode::SERVICE_UNAVAILABLE,
+                Refused::Unexplained(_) | Refused::Supposed(_) => StatusCode::NOT_FOUND,
+                Refused::Name { .. } | Refused::Type(_) => StatusCode::BAD_REQUEST,
+            };
+            error(status, &refused.to_string())
+        }
         Err(failed @ CommandError::Failed(_)) => error(StatusCode::SERVICE_UNAVAILABLE, &failed.to_string()),
     }
 }

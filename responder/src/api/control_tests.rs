@@ -27,6 +27,10 @@ fn start(access: Access) -> (tokio::runtime::Runtime, SocketAddr) {
                     Command::SetCheck(id, set, answer) => {
                         drop(answer.send(check(id, json!({ "override": set }))));
                     }
+                    Command::Explain(question, answer) => {
+                        let refused = Refused::Type(question.rtype);
+                        drop(answer.send(Err(refused.into())));
+                    }
                 }
             }
         });
@@ -67,6 +71,13 @@ fn requests_become_commands() {
     );
     check("PUT /pulse53/v1/health/web", json, r#"{"set":"dead"}"#, &["400", "auto"]);
     check("PUT /pulse53/v1/health/web", "", r#"{"set":"auto"}"#, &["400", "application/json"]);
+    check(
+        "POST /pulse53/v1/explain",
+        json,
+        r#"{"name":"www.example.com","type":"AA","client":"192.0.2.1"}"#,
+        &["400", r#"\"AA\" is no record type"#],
+    );
+    check("POST /pulse53/v1/explain", json, r#"{"name":"a","type":"A","clent":""}"#, &["400", "clent"]);
     check("GET /pulse53/v1/health", "Origin: http://example.com\r\n", "", &["403", "Origin"]);
 }
 

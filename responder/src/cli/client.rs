@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pulse53_core::explain::Explanation;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::Response;
@@ -10,6 +11,7 @@ use ureq::{Agent, Body};
 use super::{Failure, NodeArgs};
 use crate::api::control::{BASE, CheckSetting, SetCheck, Status};
 use crate::config::{Config, Overrides};
+use crate::explain::Question;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,11 +27,19 @@ impl Client {
         let address = match (&node.config, &node.api) {
             (Some(file), _) => {
                 let overrides = Overrides::from_environment(std::env::vars());
-                Config::read(file, &overrides)?.api.listen.to_string()
+                Some(Config::read(file, &overrides)?.api.listen.to_string())
             }
-            (None, Some(address)) => address.trim_start_matches("http://").trim_end_matches('/').to_owned(),
-            (None, None) => "127.0.0.1:5380".to_owned(),
+            (None, address) => address.clone(),
         };
+        Ok(Self::at(address))
+    }
+
+    /// At an address, or on this machine at the default port.
+    pub fn at(address: Option<String>) -> Self {
+        let address = address.map_or_else(
+            || "127.0.0.1:5380".to_owned(),
+            |address| address.trim_start_matches("http://").trim_end_matches('/').to_owned(),
+        );
         let agent = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
@@ -37,7 +47,7 @@ impl Client {
             .proxy(None)
             .build()
             .new_agent();
-        Ok(Self { agent, address })
+        Self { agent, address }
     }
 
     /// What the node is and does.
@@ -58,6 +68,11 @@ impl Client {
     /// Sets a check by hand.
     pub fn set_check(&self, id: &str, set: CheckSetting) -> Result<Value, Failure> {
         self.read(self.agent.put(self.check_url(id)).send_json(SetCheck { set }))
+    }
+
+    /// Why a question is answered as it is.
+    pub fn explain(&self, question: &Question) -> Result<Explanation, Failure> {
+        self.read(self.agent.post(self.url("/explain")).send_json(question))
     }
 
     fn url(&self, path: &str) -> String {

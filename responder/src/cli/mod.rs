@@ -1,12 +1,16 @@
-//! The commands. But for `serve` and `check` they speak to a running node through its API, never to its internals.
+//! The commands. But for `serve`, `check` and `explain --config` they speak to a running node through its API, never to its internals.
 
 mod check;
 mod client;
+mod draw;
+mod explain;
 mod paint;
 mod serve;
 mod show;
+mod what_if;
 
 use std::fmt;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,10 +40,16 @@ enum Command {
         after_help = "Example:\n  pulse53 serve --config /etc/pulse53/pulse53.toml --listen 192.0.2.53:53"
     )]
     Serve(serve::ServeArgs),
-    /// Read configuration, zones, record sets and health checks, and print every error
-    #[command(after_help = "Example:\n  pulse53 check --config /etc/pulse53/pulse53.toml\n\n\
-                            Exit status: 0 fine, 1 errors found, 2 wrong usage.")]
-    Check(ConfigArgs),
+    /// Read configuration, zones, record sets and health checks, and print every error, then what is perhaps not meant
+    #[command(after_help = "Example:\n  pulse53 check --config /etc/pulse53/pulse53.toml\n  \
+                            pulse53 check --config pulse53.toml --what-if --down web-fra1,web-fra2\n\n\
+                            Exit status: 0 fine, warnings or not; 1 errors found; 2 wrong usage.")]
+    Check(check::CheckArgs),
+    /// Show why a question is answered as it is: the tree of record sets, their health, and the odds of each answer
+    #[command(after_help = "Example:\n  pulse53 explain www.example.com A --client 192.0.2.7\n  \
+                            pulse53 explain www.example.com --down web-fra1     what if that check failed\n  \
+                            pulse53 explain www.example.com --config pulse53.toml     without a running node")]
+    Explain(explain::ExplainArgs),
     /// Show node, interfaces, kernel share, zones and health checks
     #[command(after_help = "Example:\n  pulse53 status --json | jq .generation")]
     Status {
@@ -52,13 +62,6 @@ enum Command {
     /// Show health checks, or set one by hand
     #[command(subcommand, after_help = "Example:\n  pulse53 health list")]
     Health(HealthCommand),
-}
-
-#[derive(Debug, Args)]
-struct ConfigArgs {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "PULSE53_CONFIG", default_value = CONFIG_DEFAULT)]
-    config: PathBuf,
 }
 
 /// Which node to speak to.
@@ -143,11 +146,23 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Writes to standard output. A reader that has seen enough, as `head`, is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Runs the command that the arguments ask for. Exit codes: 0 fine, 1 failed, 2 wrong usage (by clap).
 pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve::serve(args),
-        Command::Check(args) => return check::check(&args.config),
+        Command::Check(args) => match check::check(&args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
+        Command::Explain(args) => explain::explain(args),
         Command::Status { json, node } => Client::find(&node).and_then(|client| show::status(&client, json)),
         Command::Health(HealthCommand::List { json, node }) => {
             Client::find(&node).and_then(|client| show::checks(&client, json))

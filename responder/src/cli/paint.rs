@@ -16,6 +16,12 @@ impl Paint {
         Self { colours: !unwanted && std::io::stdout().is_terminal() }
     }
 
+    /// Nowhere: for files and tests.
+    #[cfg(test)]
+    pub fn plain() -> Self {
+        Self { colours: false }
+    }
+
     /// As it should be.
     pub fn good(self, word: impl Display) -> String {
         self.paint("32", word)

@@ -66,7 +66,7 @@ pub fn record_set_count(zone: &Zone) -> usize {
 }
 
 /// A problem of a declaration with its place; what no file position explains is put to the configuration.
-fn told(config: &Config, problem: model::Problem) -> Problem {
+pub fn told(config: &Config, problem: model::Problem) -> Problem {
     let message = match problem.rule {
         Some(rule) => format!("{} ({rule})", problem.what),
         None => problem.what,

@@ -17,7 +17,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, ToPrimitive, Zero};
 
-use crate::compile::{Compiler, Health, Outcome, TOGETHER_MAX, policy::Selection};
+use crate::compile::{Compiler, Distribution, Health, Outcome, TOGETHER_MAX, policy::Selection};
 use crate::geo::{Client, GeoDb, Network, biased_distance_km, place_coordinates};
 use crate::lower::lower_group;
 use crate::model::policy::{GeoLocation, GeoProximityPlace};
@@ -73,7 +73,7 @@ pub enum Unexplained {
     /// D-3.
     #[error(
         "{name} lies in no zone served here, and is answered REFUSED{}",
-        hint(.nearest, "the nearest zone is")
+        hint(.nearest, "did you mean a name in")
     )]
     NotServed {
         /// The name asked for.
@@ -141,15 +141,15 @@ pub fn explain(
         Located::Fixed(_, Reason::NotServed) => return Err(not_served(snapshot, &asked.name)),
         Located::Fixed(_, Reason::NoName) => return Err(no_name(table, &asked.name)),
         Located::Fixed(_, Reason::NoType) => {
-            fixed(Found::NoType, OutcomeTold::NoData, "the name has no record of this type");
+            fixed(Found::NoType, OutcomeTold::NoData, "the kernel holds no negative answers");
         }
         Located::Fixed(_, Reason::Delegated) => {
-            fixed(Found::Delegated, OutcomeTold::Referral, "the name is delegated");
+            fixed(Found::Delegated, OutcomeTold::Referral, "the kernel holds no referrals");
         }
         Located::Fixed(_, Reason::Any) => {
             let values = vec!["RFC8482".to_owned()];
             let answer = OutcomeTold::Records { rtype: "HINFO".to_owned(), ttl: 3600, values };
-            fixed(Found::Any, answer, "type ANY is not held in the kernel");
+            fixed(Found::Any, answer, "the kernel does not answer type ANY");
         }
         Located::Group(_) => {
             let exchanged = || Unexplained::Exchanged(asked.name.to_string());
@@ -163,7 +163,7 @@ pub fn explain(
             let steps = walk(snapshot, &client, health, zone, owner, rtype).ok_or_else(exchanged)?;
             explanation.groups =
                 steps.iter().map(|step| group_told(step, &steps, &client, statuses)).collect();
-            explanation.answers = answers_told(&steps[0]);
+            explanation.answers = answers_told(rtype, &steps[0].distribution);
             explanation.path = if statuses.supposed.is_empty() {
                 path_told(table, owner, rtype, asked.rtype)
             } else {
@@ -380,21 +380,22 @@ fn values_told(rtype: RecordType, rdatas: &[Rdata]) -> Vec<String> {
     rdatas.iter().map(|rdata| to_route53(rtype, rdata)).collect()
 }
 
-fn answers_told(step: &Step<'_>) -> Vec<AnswerTold> {
-    let rtype = step.rtype.to_string();
-    let mut outcomes: Vec<&(Outcome, BigRational)> = step.distribution.outcomes().iter().collect();
+/// The answers of a distribution of records of one type, likeliest first.
+pub fn answers_told(rtype: RecordType, distribution: &Distribution) -> Vec<AnswerTold> {
+    let name = rtype.to_string();
+    let mut outcomes: Vec<&(Outcome, BigRational)> = distribution.outcomes().iter().collect();
     // Stable: equally likely ones stay in the order of their values.
     outcomes.sort_by(|(_, a), (_, b)| b.cmp(a));
     let told = |(outcome, share): &(Outcome, BigRational)| {
         let answer = match outcome {
             Outcome::NoData => OutcomeTold::NoData,
             Outcome::Set(ttl, rdatas) => {
-                let values = values_told(step.rtype, rdatas);
-                OutcomeTold::Records { rtype: rtype.clone(), ttl: ttl.0, values }
+                let values = values_told(rtype, rdatas);
+                OutcomeTold::Records { rtype: name.clone(), ttl: ttl.0, values }
             }
             Outcome::Choose(ttl, members) => {
-                let members = members.iter().map(|member| values_told(step.rtype, member)).collect();
-                OutcomeTold::EightOf { rtype: rtype.clone(), ttl: ttl.0, members }
+                let members = members.iter().map(|member| values_told(rtype, member)).collect();
+                OutcomeTold::EightOf { rtype: name.clone(), ttl: ttl.0, members }
             }
         };
         AnswerTold { share: share_told(share), answer }
