@@ -16,10 +16,7 @@ const GROUPS: [usize; 3] = [1, 1_000, 100_000];
 const FLIPS: usize = 20;
 
 fn main() {
-    println!(
-        "{:<10} {:>7}  {:>12} {:>12}  {:>12} {:>12}",
-        "groups", "", "compiled", "CPU", "written", "CPU"
-    );
+    println!("{:<10} {:>7}  {:>12} {:>12}  {:>12} {:>12}", "groups", "", "compiled", "CPU", "written", "CPU");
     for policy in [Flipping::Failover, Flipping::Weighted] {
         for groups in GROUPS {
             flips(policy, groups);

@@ -1,6 +1,6 @@
 //! The groups of a snapshot as a graph: who leads to whom through aliases, and which groups a health check touches.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{CheckId, Name, RRsetGroup, RecordData, RecordType, Snapshot, ZoneId};
@@ -182,11 +182,11 @@ impl std::ops::Index<GroupIndex> for Graph {
 
 /// Groups still to be evaluated, taken in ascending rank; each once.
 #[derive(Debug, Default)]
-pub(super) struct Pending(BTreeSet<(u32, GroupIndex)>);
+pub(super) struct Pending(BTreeMap<u32, Vec<GroupIndex>>);
 
 impl Pending {
     pub(super) fn add(&mut self, graph: &Graph, index: GroupIndex) {
-        self.0.insert((graph[index].rank, index));
+        self.0.entry(graph[index].rank).or_default().push(index);
     }
 
     pub(super) fn add_parents(&mut self, graph: &Graph, index: GroupIndex) {
@@ -195,7 +195,11 @@ impl Pending {
         }
     }
 
-    pub(super) fn take(&mut self) -> Option<GroupIndex> {
-        self.0.pop_first().map(|(_, index)| index)
+    /// All groups of the lowest rank.
+    pub(super) fn take_rank(&mut self) -> Option<Vec<GroupIndex>> {
+        let (_, mut groups) = self.0.pop_first()?;
+        groups.sort_unstable();
+        groups.dedup();
+        Some(groups)
     }
 }

@@ -90,7 +90,8 @@ impl Compiler {
         let table = AnswerTable::new(snapshot, groups, classes.clients.clone(), generation);
         let mut compiler = Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new() };
         for index in compiler.graph.in_order() {
-            compiler.evaluate(index, health);
+            let evaluated = compiler.evaluate(index, health);
+            compiler.take_up(index, evaluated);
         }
         compiler
     }
@@ -119,13 +120,16 @@ impl Compiler {
             }
         }
         let mut touched = Vec::new();
-        while let Some(index) = pending.take() {
-            let change = self.evaluate(index, health);
-            if change.for_parents {
-                pending.add_parents(&self.graph, index);
-            }
-            if change.of_plan {
-                touched.push(index);
+        while let Some(rank) = pending.take_rank() {
+            for index in rank {
+                let evaluated = self.evaluate(index, health);
+                let change = self.take_up(index, evaluated);
+                if change.for_parents {
+                    pending.add_parents(&self.graph, index);
+                }
+                if change.of_plan {
+                    touched.push(index);
+                }
             }
         }
         self.table.set_generation(generation);
@@ -158,9 +162,9 @@ impl Compiler {
             pending.add(&self.graph, index);
         }
         let mut dependents = Vec::new();
-        while let Some(index) = pending.take() {
-            pending.add_parents(&self.graph, index);
-            dependents.push(index);
+        while let Some(rank) = pending.take_rank() {
+            rank.iter().for_each(|&index| pending.add_parents(&self.graph, index));
+            dependents.extend(rank);
         }
         dependents
     }
@@ -170,7 +174,7 @@ impl Compiler {
         self.classes.overflown
     }
 
-    fn evaluate(&mut self, index: GroupIndex, health: Health<'_>) -> Change {
+    fn evaluate(&self, index: GroupIndex, health: Health<'_>) -> Evaluated {
         let partition = self.classes.partition(index);
         let representatives: &[u16] = partition.map_or(&[UNKNOWN], |partition| &partition.representatives);
         let evaluations: Box<[Evaluation]> =
@@ -182,24 +186,33 @@ impl Compiler {
             .map(|evaluation| Plan::prepare(&evaluation.distribution, node.rtype, nodata))
             .collect();
         let plan = match (variants, partition) {
-            (Some(variants), Some(partition)) => Plan::ByClient { partition: partition.number, variants },
-            (Some(variants), None) => variants[0].clone(),
-            (None, _) => {
-                let finding = Finding {
-                    zone: node.zone.clone(),
-                    owner: node.owner.clone(),
-                    rtype: node.rtype,
-                    what: format!("more than {ANSWERS_MAX} possible answers; nest fewer weighted groups"),
-                };
-                if !self.findings.contains(&finding) {
-                    self.findings.push(finding);
-                }
-                Plan::Fixed(Arc::new(Body::empty(crate::body::rcode::SERVFAIL, false)))
+            (Some(variants), Some(partition)) => {
+                Some(Plan::ByClient { partition: partition.number, variants })
             }
+            (Some(variants), None) => variants.into_iter().next(),
+            (None, _) => None,
         };
-        let for_parents = node.is_target() && self.evaluations.get(&index) != Some(&evaluations);
+        Evaluated { evaluations, plan }
+    }
+
+    /// Keeps what an evaluation came to.
+    fn take_up(&mut self, index: GroupIndex, evaluated: Evaluated) -> Change {
+        let node = &self.graph[index];
+        let plan = evaluated.plan.unwrap_or_else(|| {
+            let finding = Finding {
+                zone: node.zone.clone(),
+                owner: node.owner.clone(),
+                rtype: node.rtype,
+                what: format!("more than {ANSWERS_MAX} possible answers; nest fewer weighted groups"),
+            };
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+            Plan::Fixed(Arc::new(Body::empty(crate::body::rcode::SERVFAIL, false)))
+        });
+        let for_parents = node.is_target() && self.evaluations.get(&index) != Some(&evaluated.evaluations);
         if for_parents {
-            self.evaluations.insert(index, evaluations);
+            self.evaluations.insert(index, evaluated.evaluations);
         }
         Change { for_parents, of_plan: self.table.set_plan(index, plan) }
     }
@@ -227,6 +240,13 @@ impl Compiler {
         let last_resort = decision.is_last_resort() || below();
         Evaluation { healthy: decision.healthy, last_resort, distribution }
     }
+}
+
+/// What a group comes to.
+struct Evaluated {
+    evaluations: Box<[Evaluation]>,
+    /// None if there are too many possible answers.
+    plan: Option<Plan>,
 }
 
 /// What an evaluation changed.

@@ -153,14 +153,11 @@ impl HotTable {
         generation: Generation,
         now: Instant,
     ) -> Result<bool, Refused> {
-        if let Some(mut held) = self.held.remove(key) {
+        if let Some(held) = self.held.get_mut(key) {
             held.round = self.round;
-            let written = self.replace(&mut held, entry, generation, now);
-            match written {
-                Ok(_) => {
-                    self.held.insert(key.clone(), held);
-                }
-                Err(_) => self.release(held, generation, now),
+            let written = replace(&self.memory, &mut self.answers, held, entry, generation, now);
+            if written.is_err() {
+                self.remove(key, generation, now);
             }
             return written;
         }
@@ -194,34 +191,6 @@ impl HotTable {
         slot.version.store(version.written().0);
         slot.tag.store(tag);
         self.held.insert(key.clone(), Held { slot: index, name, answer, round: self.round });
-        Ok(true)
-    }
-
-    /// Writes a new answer into the slot of a held question.
-    fn replace(
-        &mut self,
-        held: &mut Held,
-        entry: &HotEntry,
-        generation: Generation,
-        now: Instant,
-    ) -> Result<bool, Refused> {
-        let slot = &self.memory.slots[held.slot as usize];
-        let version = SlotVersion(slot.version.load());
-        if version.generation() > generation.0 {
-            return Ok(false);
-        }
-        let (image, answer) = self.answers.write(&self.memory, entry, &held.answer, now)?;
-        if answer == held.answer && image == read_image(slot) {
-            return Ok(false);
-        }
-        let version = version.writing(generation.0);
-        slot.version.store(version.0);
-        let head = SlotHead { form: image.form, ..SlotHead::unpack(slot.head.load()) };
-        slot.head.store(head.pack());
-        write_image(slot, &image);
-        slot.version.store(version.written().0);
-        let before = std::mem::replace(&mut held.answer, answer);
-        self.answers.rest(&before, &held.answer, now);
         Ok(true)
     }
 
@@ -304,6 +273,35 @@ impl HotTable {
         }
         Ok(Some(index))
     }
+}
+
+/// Writes a new answer into the slot of a held question.
+fn replace(
+    memory: &HotMemory,
+    answers: &mut Answers,
+    held: &mut Held,
+    entry: &HotEntry,
+    generation: Generation,
+    now: Instant,
+) -> Result<bool, Refused> {
+    let slot = &memory.slots[held.slot as usize];
+    let version = SlotVersion(slot.version.load());
+    if version.generation() > generation.0 {
+        return Ok(false);
+    }
+    let (image, answer) = answers.write(memory, entry, &held.answer, now)?;
+    if answer == held.answer && image == read_image(slot) {
+        return Ok(false);
+    }
+    let version = version.writing(generation.0);
+    slot.version.store(version.0);
+    let head = SlotHead { form: image.form, ..SlotHead::unpack(slot.head.load()) };
+    slot.head.store(head.pack());
+    write_image(slot, &image);
+    slot.version.store(version.written().0);
+    let before = std::mem::replace(&mut held.answer, answer);
+    answers.rest(&before, &held.answer, now);
+    Ok(true)
 }
 
 /// See [`HotTable::settings`].
