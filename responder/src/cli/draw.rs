@@ -90,10 +90,10 @@ impl Drawing<'_> {
         if let Some(owner) = told.owner.as_ref().filter(|owner| **owner != told.name) {
             self.field("owner", &format!("{owner}, the wildcard that covers the name"));
         }
-        let client = told.client.as_ref().map_or_else(
-            || "unknown; --client ADDRESS says who asks".to_owned(),
-            |client| client_text(client),
-        );
+        let client = told
+            .client
+            .as_ref()
+            .map_or_else(|| "unknown; --client ADDRESS says who asks".to_owned(), client_text);
         self.field("client", &client);
         if !told.supposed.is_empty() {
             let status = |healthy| if healthy { "healthy" } else { "unhealthy" };

@@ -66,7 +66,7 @@ fn missing_target(
     let problem = |rule, what| Some(Problem::of_rule(set.source.clone(), rule, what));
     let Some(zone) = zones.get(&target.zone) else {
         let what = format!(
-            "{label}: AliasTarget.HostedZoneId {} is no zone served here; name one that is",
+            "{label}: AliasTarget.HostedZoneId: {} is no zone served here; name one that is",
             target.zone
         );
         return problem("R-42", what);
@@ -75,7 +75,7 @@ fn missing_target(
         return None;
     }
     let what = format!(
-        "{label}: AliasTarget.DNSName {} has no {record_type} record set in zone {}; add one or change the target",
+        "{label}: AliasTarget.DNSName: {} has no {record_type} record set in zone {}; add one or change the target",
         target.name,
         zone.apex()
     );
@@ -123,10 +123,10 @@ fn report(nodes: &[Node<'_>], looping: &[bool], limits: &Limits, problems: &mut 
         let what = if looping[at] {
             let next = node.targets.iter().find(|to| looping[**to]).map(|to| nodes[*to].key.1);
             let next = next.map_or_else(String::new, |name| format!(", next to {name}"));
-            format!("{label}: AliasTarget leads back to itself in a loop{next}; break the loop")
+            format!("{label}: AliasTarget: leads back to itself in a loop{next}; break the loop")
         } else if node.hops > limits.alias_hops {
             let (hops, max) = (node.hops, limits.alias_hops);
-            format!("{label}: AliasTarget is {hops} hops from its records; at most {max} are allowed")
+            format!("{label}: AliasTarget: {hops} hops from its records; at most {max} are allowed")
         } else {
             continue;
         };

@@ -24,14 +24,18 @@ pub(super) fn check(
         let kind = member.policy.kind();
         if kind == PolicyKind::Simple && policy == PolicyKind::Simple {
             let what = format!(
-                "a simple group has one record set, and there is one{}; join the values, or add a policy",
+                "Name: a simple group has one record set, and there is one{}; join the values, or add a policy",
                 at(first)
             );
             report(member, "R-4", what);
         } else if kind != policy {
-            let (kind, policy) = (kind.as_str(), policy.as_str());
+            let what = match (kind.field(), policy.field()) {
+                (None, Some(field)) => format!("{field}: missing in a group"),
+                (field, _) => format!("{}: policy {} in a group", field.unwrap_or("Name"), kind.as_str()),
+            };
             let what = format!(
-                "policy {kind} in a group whose policy is {policy}{}; give all members one policy",
+                "{what} whose policy is {}{}; give all members one policy",
+                policy.as_str(),
                 at(first)
             );
             report(member, "R-4", what);
@@ -39,7 +43,8 @@ pub(super) fn check(
     }
     if policy != PolicyKind::Simple && members.len() > policy.members_max() {
         let what = format!(
-            "{} members; a {} group has at most {}",
+            "{}: {} members; a {} group has at most {}",
+            policy.field().unwrap_or("Name"),
             members.len(),
             policy.as_str(),
             policy.members_max()
@@ -50,7 +55,7 @@ pub(super) fn check(
         members,
         |member| member.set_id.clone(),
         |member, earlier, SetId(set_id)| {
-            let what = format!("SetIdentifier {set_id:?} is taken{}; choose another", at(earlier));
+            let what = format!("SetIdentifier: {set_id:?} is taken{}; choose another", at(earlier));
             report(member, "R-5", what);
         },
     );
@@ -91,14 +96,14 @@ fn check_policies(members: &[&RecordSet], report: &mut Report<'_>) {
     };
     once(members, role, |member, earlier, role| {
         let role = format!("{role:?}").to_uppercase();
-        report(member, "R-26", format!("Failover {role} is taken{}; a pair has one of each", at(earlier)));
+        report(member, "R-26", format!("Failover: {role} is taken{}; a pair has one of each", at(earlier)));
     });
     let region = |member: &RecordSet| match &member.policy {
         RoutingPolicy::Latency(region) => Some(region.clone()),
         _ => None,
     };
     once(members, region, |member, earlier, region| {
-        report(member, "R-32", format!("Region {region:?} is taken{}; keep one", at(earlier)));
+        report(member, "R-32", format!("Region: {region:?} is taken{}; keep one", at(earlier)));
     });
     let place = |member: &RecordSet| match &member.policy {
         RoutingPolicy::Geolocation(place) => Some(place.clone()),
@@ -112,7 +117,7 @@ fn check_policies(members: &[&RecordSet], report: &mut Report<'_>) {
             GeoLocation::Subdivision(state) => format!("US {state}"),
             GeoLocation::Default => "*".into(),
         };
-        report(member, "R-28", format!("GeoLocation {place} is taken{}; keep one", at(earlier)));
+        report(member, "R-28", format!("GeoLocation: {place} is taken{}; keep one", at(earlier)));
     });
     let cidr = |member: &RecordSet| match &member.policy {
         RoutingPolicy::Cidr { collection, location } => Some((collection.clone(), location.clone())),
@@ -122,14 +127,14 @@ fn check_policies(members: &[&RecordSet], report: &mut Report<'_>) {
     if let Some((first, collection)) = collections.next() {
         for (member, _) in collections.filter(|(_, other)| *other != collection) {
             let what = format!(
-                "CidrRoutingConfig.CollectionId differs from {collection:?}{}; a group has one collection",
+                "CidrRoutingConfig.CollectionId: differs from {collection:?}{}; a group has one collection",
                 at(first)
             );
             report(member, "R-35", what);
         }
     }
     once(members, cidr, |member, earlier, (_, location)| {
-        let what = format!("CidrRoutingConfig.LocationName {location:?} is taken{}; keep one", at(earlier));
+        let what = format!("CidrRoutingConfig.LocationName: {location:?} is taken{}; keep one", at(earlier));
         report(member, "R-35", what);
     });
 }
@@ -142,7 +147,7 @@ fn check_weighted_ttls(members: &[&RecordSet], report: &mut Report<'_>) {
     });
     let Some((first, Ttl(common))) = ttls.next() else { return };
     for (member, Ttl(ttl)) in ttls.filter(|(_, ttl)| ttl.0 != common) {
-        let what = format!("TTL {ttl} differs from {common}{}; weighted members share one TTL", at(first));
+        let what = format!("TTL: {ttl} differs from {common}{}; weighted members share one TTL", at(first));
         report(member, "R-8", what);
     }
 }

@@ -19,6 +19,8 @@ mod view;
 mod zone;
 
 #[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
 mod tests;
 
 pub use snapshot::SnapshotBuilder;

@@ -165,7 +165,7 @@ fn check_references(
         }
         let Some(id) = &set.check else { return };
         let (rule, what) = match checks.get(id) {
-            None => ("R-54", format!("HealthCheckId {id} does not exist and counts as healthy")),
+            None => ("R-54", format!("HealthCheckId: {id} does not exist and counts as healthy")),
             Some(check) if probes_name(check, owner) => {
                 ("H-18", format!("health check {id} probes this very name, so it depends on its own effect"))
             }
@@ -182,14 +182,14 @@ fn missing_location(
     location: &str,
 ) -> Option<String> {
     let Some(found) = collections.get(collection) else {
-        return Some(format!("CollectionId {collection:?} is no CIDR collection; declare it"));
+        return Some(format!("CollectionId: {collection:?} is no CIDR collection; declare it"));
     };
     if location == "*" || found.locations.contains_key(location) {
         return None;
     }
     let known: Vec<&str> = found.locations.keys().map(String::as_str).collect();
     Some(format!(
-        "LocationName {location:?} is no location of the collection; its locations are {}",
+        "LocationName: {location:?} is no location of the collection; its locations are {}",
         known.join(", ")
     ))
 }

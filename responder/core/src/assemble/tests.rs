@@ -45,7 +45,7 @@ fn all_errors_of_a_batch_are_told_in_order() {
             "r.json:2:61: a.example.com A: Weight: 300 is n",
             "r.json:3:55: a.example.com A: ResourceRecords[",
             "r.json:3:77: a.example.com A: ResourceRecords[",
-            "r.json:4:1: b.example.net. TXT: Name lies outs",
+            "r.json:4:1: b.example.net. TXT: Name: lies out",
             "r.json:5:52: c..example.com HINFO: TTL: must b",
             "r.json:6:57: d.example.com A: Tags[0].Key: \"pu",
             "r.json:8:1: e.example.com A: ResourceRecords: ",
@@ -146,7 +146,7 @@ fn record_sets_join_a_master_file_but_replace_nothing() {
     assert_eq!(
         errors,
         [
-            "r.json:2:1: www.example.com. A: a simple group has one record set, and there is one at z:4:1; join the values, or add a policy (R-4)"
+            "r.json:2:1: www.example.com. A: Name: a simple group has one record set, and there is one at z:4:1; join the values, or add a policy (R-4)"
         ]
     );
 }
@@ -201,7 +201,7 @@ fn references_to_checks() {
     assert!(errors.is_empty());
     assert_eq!(
         warnings,
-        ["r.json:1:2: www.example.com. A: HealthCheckId gone does not exist and counts as healthy (R-54)"]
+        ["r.json:1:2: www.example.com. A: HealthCheckId: gone does not exist and counts as healthy (R-54)"]
     );
     let checks = read_health_checks(
         "h.json",

@@ -187,16 +187,17 @@ impl ZoneBuilder {
                 problems.push(Problem::of_rule(set.source.clone(), rule, what));
             };
             if !owner.is_at_or_below(&self.apex) {
-                report("R-13", format!("{}: Name lies outside the zone {}; move it", label(), self.apex));
+                report("R-13", format!("{}: Name: lies outside the zone {}; move it", label(), self.apex));
             } else if record_type == RecordType::CNAME && *owner == self.apex {
-                report("R-12", format!("{}: no CNAME at the apex; use an alias of type A", label()));
+                report("R-12", format!("{}: Type: no CNAME at the apex; use an alias of type A", label()));
             } else if record_type == RecordType::SOA && *owner != self.apex {
-                let what = format!("{}: SOA belongs to the apex {} alone; remove it", label(), self.apex);
+                let what =
+                    format!("{}: Name: SOA belongs to the apex {} alone; remove it", label(), self.apex);
                 report("R-13", what);
             } else if record_type == RecordType::NS && owner.is_wildcard() {
-                report("R-11", format!("{}: NS cannot have a wildcard owner; name one", label()));
+                report("R-11", format!("{}: Name: NS cannot have a wildcard owner; name one", label()));
             } else if record_type == RecordType::DS && *owner == self.apex {
-                let what = format!("{}: DS belongs to the parent zone; remove it", label());
+                let what = format!("{}: Name: DS belongs to the parent zone; remove it", label());
                 report("R-13", what);
             }
         }
@@ -264,7 +265,8 @@ fn check_cname(owner: &Name, types: &[(RecordType, &Member)], problems: &mut Vec
         }
         let at = cname.set.source.as_ref().map_or_else(String::new, |source| format!(" at {source}"));
         let label = label_of(owner, *record_type, member.set.set_id.as_ref());
-        let what = format!("{label}: the name has a CNAME{at}, which excludes every other type; remove one");
+        let what =
+            format!("{label}: Type: the name has a CNAME{at}, which excludes every other type; remove one");
         problems.push(Problem::of_rule(member.set.source.clone(), "R-12", what));
     }
 }

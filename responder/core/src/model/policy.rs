@@ -94,6 +94,20 @@ impl PolicyKind {
         }
     }
 
+    /// The field of a record set that says so; none for simple, which is said by the absence of all.
+    pub fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Simple => None,
+            Self::Weighted => Some("Weight"),
+            Self::Failover => Some("Failover"),
+            Self::Multivalue => Some("MultiValueAnswer"),
+            Self::Latency => Some("Region"),
+            Self::Geolocation => Some("GeoLocation"),
+            Self::Cidr => Some("CidrRoutingConfig"),
+            Self::Geoproximity => Some("GeoProximityLocation"),
+        }
+    }
+
     /// The word used in messages: `simple`, `weighted`, …
     pub fn as_str(self) -> &'static str {
         match self {

@@ -278,13 +278,18 @@ fn values(record_type: RecordType, records: &[ResourceRecord], found: &mut Vec<V
 fn owner(name: &str, found: &mut Vec<Violation>) -> Option<Name> {
     let owner = Name::from_route53(name);
     if let Err(error) = &owner {
-        let rule = match error {
-            model::NameError::BadEscape | model::NameError::BadCharacter(_) => "R-15",
-            _ => "R-14",
-        };
-        found.push(Violation::new("Name", rule, format!("{name:?} is not a domain name: {error}")));
+        let what = format!("{name:?} is not a domain name: {error}");
+        found.push(Violation::new("Name", rule_of(error), what));
     }
     owner.ok()
+}
+
+/// Which rule a text breaks that is no name.
+fn rule_of(error: &model::NameError) -> &'static str {
+    match error {
+        model::NameError::BadEscape | model::NameError::BadCharacter(_) => "R-15",
+        _ => "R-14",
+    }
 }
 
 fn record_type(text: &str, found: &mut Vec<Violation>) -> Option<RecordType> {
@@ -315,7 +320,7 @@ impl AliasTarget {
             Ok(name) => name,
             Err(error) => {
                 let what = format!("{:?} is not a domain name: {error}", self.dns_name.as_deref()?);
-                found.push(Violation::new("AliasTarget.DNSName", "R-14", what));
+                found.push(Violation::new("AliasTarget.DNSName", rule_of(&error), what));
                 return None;
             }
         };
