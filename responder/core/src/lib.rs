@@ -6,6 +6,7 @@
 pub mod advice;
 pub mod assemble;
 pub mod body;
+pub mod change;
 pub mod compile;
 pub mod explain;
 pub mod geo;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Limits;
 use super::view::View;
-use crate::model::{AliasTarget, Name, Problem, RecordData, RecordSet, RecordType, ZoneId};
+use crate::model::{AliasTarget, Name, Problem, RecordData, RecordSet, RecordType, Zone, ZoneId};
 use crate::route53::label_of;
 
 /// A group: zone, owner, type.
@@ -21,6 +21,14 @@ struct Node<'z> {
     sources: Vec<usize>,
     /// Longest chain of hops from here.
     hops: usize,
+}
+
+/// Checks the length and the ends of every chain of aliases among finished zones.
+pub(crate) fn check_chains<'z>(zones: impl Iterator<Item = &'z Zone>, limits: &Limits) -> Vec<Problem> {
+    let views: Vec<View<'_>> = zones.map(View::Served).collect();
+    let mut problems = Vec::new();
+    check(&views, limits, &mut problems);
+    problems
 }
 
 /// Checks every alias of all zones.

@@ -14,11 +14,15 @@ pub(super) fn check(
     members: &[&RecordSet],
     problems: &mut Vec<Problem>,
 ) {
-    let [first, rest @ ..] = members else { return };
     let label = |member: &RecordSet| label_of(owner, record_type, member.set_id.as_ref());
-    let mut report = |member: &RecordSet, rule, what: String| {
+    conflicts(members, &mut |member: &RecordSet, rule, what: String| {
         problems.push(Problem::of_rule(member.source.clone(), rule, format!("{}: {what}", label(member))));
-    };
+    });
+}
+
+/// Calls `report` with every member that does not fit those before it, the rule it breaks, and what is wrong.
+pub(crate) fn conflicts(members: &[&RecordSet], report: &mut Report<'_>) {
+    let [first, rest @ ..] = members else { return };
     let policy = first.policy.kind();
     for member in rest {
         let kind = member.policy.kind();
@@ -59,8 +63,8 @@ pub(super) fn check(
             report(member, "R-5", what);
         },
     );
-    check_policies(members, &mut report);
-    check_weighted_ttls(members, &mut report);
+    check_policies(members, report);
+    check_weighted_ttls(members, report);
 }
 
 /// Where the other one is, for a message.

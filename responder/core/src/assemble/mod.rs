@@ -23,6 +23,8 @@ mod rules_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alias::check_chains;
+pub(crate) use group::conflicts;
 pub use snapshot::SnapshotBuilder;
 pub use zone::ZoneBuilder;
 
