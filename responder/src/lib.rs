@@ -15,3 +15,4 @@ pub mod health;
 pub mod metrics;
 pub mod publish;
 pub mod serve;
+pub mod store;

@@ -163,6 +163,20 @@ impl Name {
         self.0.starts_with(b"\x01*")
     }
 
+    /// The listed form with its labels reversed, as `com.example.www.`: Route 53 lists names in its octet order.
+    pub fn reversed(&self) -> String {
+        let mut listed: Vec<String> = Vec::with_capacity(self.label_count());
+        let mut name = Some(self.clone());
+        while let Some(this) = name.filter(|this| this.0.len() > 1) {
+            let text = this.to_string();
+            let end = text.find('.').unwrap_or(text.len());
+            listed.push(text[..end].to_owned());
+            name = this.parent();
+        }
+        listed.reverse();
+        listed.join(".") + "."
+    }
+
     /// The name `*.self`; none if that would be longer than 255 octets.
     pub fn wildcard_child(&self) -> Option<Self> {
         if self.0.len() + 2 > 255 {
@@ -216,6 +230,15 @@ mod tests {
         check("a\\056b.example.com.", "a\\056b.example.com.");
         check("\\101.example.com", "a.example.com.");
         check(".", ".");
+    }
+
+    #[test]
+    fn reversed_names_sort_as_route_53_lists_them() {
+        let reversed = |text: &str| Name::from_route53(text).unwrap().reversed();
+        assert_eq!(reversed("*.www.example.com"), "com.example.www.\\052.");
+        assert!(reversed("a-b.example.com") < reversed("a.example.com"));
+        assert!(reversed("example.com") < reversed("*.example.com"));
+        assert_eq!(reversed("."), ".");
     }
 
     #[test]

@@ -1,0 +1,254 @@
+//! What is declared, kept over restarts and crashes: the embedded store of what the API writes, joined with what files say.
+//!
+//! ```text
+//!   API ── change(closure) ──► Commit ── commit(at an expected revision) ──► redb file, one transaction, on disk
+//!   files ── declare_files ──────────────────┐                                   │
+//!                                            └──► Snapshot@revision ◄────────────┘ ──► watch
+//! ```
+//!
+//! One sequence of revisions covers both, and only rises (law 5): a reload of files takes one, as every commit does. A change
+//! is in force where the published table is of its revision or a later one, also after a restart.
+//!
+//! A commit is a list of rows, plain octets by table and key, together with what they mean in the model. The rows alone say
+//! all; the model goes with them so that one record's change does not cost reading a zone back. A process that is
+//! killed leaves either all rows of a commit or none.
+
+mod commit;
+mod error;
+mod reading;
+mod rows;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pulse53_core::change::zone_of_record_sets;
+use pulse53_core::model::{Name, Problem, Revision, Snapshot, Zone, ZoneId};
+use redb::{Database, ReadableDatabase, ReadableTable};
+use tokio::sync::watch;
+
+pub use commit::Commit;
+pub use error::StoreError;
+pub use reading::Reading;
+pub use rows::{ChangeRow, Reference, ResourceKind, Row, ZoneRow, set_key};
+
+use reading::read_revision;
+use rows::{FORMAT, TABLES, table};
+
+/// The file's name in the data directory.
+const FILE_NAME: &str = "store.redb";
+
+/// Octets of the file kept in memory; the model is in memory anyway, so pages are read for listings alone.
+const CACHE_OCTETS: usize = 32 << 20;
+
+/// The store. One a data directory; a second process that opens it is refused.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    state: Mutex<State>,
+    watch: watch::Sender<Arc<Snapshot>>,
+}
+
+/// What is in force, under the lock that commits are made under.
+#[derive(Debug)]
+struct State {
+    /// What files declare.
+    files: Snapshot,
+    /// That and what the API wrote.
+    all: Arc<Snapshot>,
+}
+
+impl Store {
+    /// Opens the store of a data directory, or makes it; everything in it is read and declared.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let path = data_dir.join(FILE_NAME);
+        let opening = |source: redb::Error| StoreError::Open { path: path.clone(), source };
+        std::fs::create_dir_all(data_dir)
+            .map_err(|source| StoreError::Directory { path: data_dir.to_owned(), source })?;
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_OCTETS);
+        let database = builder.create(&path).map_err(|error| opening(error.into()))?;
+        let format = create_tables(&database).map_err(opening)?;
+        if format != FORMAT {
+            return Err(StoreError::Format { path, found: format });
+        }
+        let reading = Reading::new(database.begin_read()?, Arc::default());
+        let mut all = Snapshot { revision: read_revision(&reading)?, ..Snapshot::default() };
+        for (id, row) in reading.rows::<ZoneRow>(&[])? {
+            let zone = load_zone(&reading, &id, &row)?;
+            all.zones.insert(zone.id.clone(), Arc::new(zone));
+        }
+        drop(reading);
+        let all = Arc::new(all);
+        let state = Mutex::new(State { files: Snapshot::default(), all: all.clone() });
+        Ok(Self { database, state, watch: watch::Sender::new(all) })
+    }
+
+    /// What is declared, now and whenever it changes.
+    pub fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.watch.subscribe()
+    }
+
+    /// A consistent view of the rows.
+    pub fn read(&self) -> Result<Reading, StoreError> {
+        // The snapshot first: it may then be older than the rows, and never tells of rows that are not there.
+        let all = self.state().all.clone();
+        Ok(Reading::new(self.database.begin_read()?, all))
+    }
+
+    /// Whether files declare the zone.
+    pub fn is_of_files(&self, zone: &ZoneId) -> bool {
+        self.state().files.zones.contains_key(zone)
+    }
+
+    /// Judges a change on what is in force and commits it, alone: nothing else is committed meanwhile.
+    ///
+    /// The closure's error leaves everything as it is. Returns the closure's value and the revision that holds the change.
+    pub fn change<T, E: From<StoreError>>(
+        &self,
+        judge: impl FnOnce(&Reading, &mut Commit) -> Result<T, E>,
+    ) -> Result<(T, Revision), E> {
+        let mut state = self.state();
+        let reading = Reading::new(self.database.begin_read().map_err(StoreError::from)?, state.all.clone());
+        let next = Revision(state.all.revision.0 + 1);
+        let mut commit = Commit::new(next);
+        let value = judge(&reading, &mut commit)?;
+        if commit.is_empty() {
+            return Ok((value, state.all.revision));
+        }
+        self.commit_locked(&mut state, commit)?;
+        Ok((value, next))
+    }
+
+    /// Commits what was judged at a revision; refused if anything was committed since.
+    pub fn commit(&self, expected: Revision, commit: Commit) -> Result<Revision, StoreError> {
+        let mut state = self.state();
+        let current = state.all.revision;
+        if current != expected || commit.revision().0 != expected.0 + 1 {
+            return Err(StoreError::Stale { expected, current });
+        }
+        self.commit_locked(&mut state, commit)
+    }
+
+    /// Puts what files declare in place of what they declared before; refused, with every reason, if the API owns any of it.
+    pub fn declare_files(&self, files: Snapshot) -> Result<Arc<Snapshot>, Refused> {
+        let mut state = self.state();
+        let problems = owned_twice(&files, &state);
+        if !problems.is_empty() {
+            return Err(Refused::Owned(problems));
+        }
+        let mut all = (*state.all).clone();
+        all.zones.retain(|id, _| !state.files.zones.contains_key(id));
+        all.checks.retain(|id, _| !state.files.checks.contains_key(id));
+        all.collections.retain(|id, _| !state.files.collections.contains_key(id));
+        all.zones.extend(files.zones.clone());
+        all.checks.extend(files.checks.clone());
+        all.collections.extend(files.collections.clone());
+        let commit = Commit::new(Revision(all.revision.0 + 1));
+        commit.write(&self.database)?;
+        state.all = Arc::new(commit.apply(&all));
+        state.files = files;
+        self.watch.send_replace(state.all.clone());
+        Ok(state.all.clone())
+    }
+
+    fn commit_locked(&self, state: &mut State, commit: Commit) -> Result<Revision, StoreError> {
+        commit.write(&self.database)?;
+        let revision = commit.revision();
+        state.all = Arc::new(commit.apply(&state.all));
+        self.watch.send_replace(state.all.clone());
+        Ok(revision)
+    }
+
+    /// What the API wrote, of all that is in force: files are read next to it.
+    pub fn written(&self) -> Snapshot {
+        let state = self.state();
+        let mut written = (*state.all).clone();
+        written.zones.retain(|id, _| !state.files.zones.contains_key(id));
+        written.checks.retain(|id, _| !state.files.checks.contains_key(id));
+        written.collections.retain(|id, _| !state.files.collections.contains_key(id));
+        written
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why files could not be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// They declare what the API owns.
+    #[error("{} declarations belong to the API", .0.len())]
+    Owned(Vec<Problem>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One name, one owner.
+fn owned_twice(files: &Snapshot, state: &State) -> Vec<Problem> {
+    let written = |zone: &&Arc<Zone>| !state.files.zones.contains_key(&zone.id);
+    let mut problems = Vec::new();
+    for zone in files.zones.values() {
+        let same_name = state.all.zones.values().filter(written).find(|other| other.apex == zone.apex);
+        let same_id = state.all.zones.get(&zone.id).filter(written);
+        let (apex, id) = (&zone.apex, &zone.id);
+        if let Some(other) = same_name {
+            let advice = "delete it there, or remove it from the configuration";
+            let what = format!(
+                "zone {apex} was made through the API as {}: one name, one owner; {advice}",
+                other.id
+            );
+            problems.push(Problem::of_syntax(None, what));
+        } else if let Some(other) = same_id {
+            let what = format!(
+                "zone {apex} has the id {id} of {}, which was made through the API; change it",
+                other.apex
+            );
+            problems.push(Problem::of_syntax(None, what));
+        }
+    }
+    for id in files.checks.keys().filter(|id| !state.files.checks.contains_key(*id)) {
+        if state.all.checks.contains_key(id) {
+            let what = format!("health check {id} was made through the API; give this one another id");
+            problems.push(Problem::of_syntax(None, what));
+        }
+    }
+    for id in files.collections.keys().filter(|id| !state.files.collections.contains_key(*id)) {
+        if state.all.collections.contains_key(id) {
+            let what = format!("CIDR collection {id} was made through the API; give this one another id");
+            problems.push(Problem::of_syntax(None, what));
+        }
+    }
+    problems
+}
+
+/// Makes every table, so that reading finds them; returns the format of the file.
+fn create_tables(database: &Database) -> Result<u64, redb::Error> {
+    let transaction = database.begin_write()?;
+    for name in TABLES {
+        transaction.open_table(table(name))?;
+    }
+    let format = {
+        let mut meta = transaction.open_table(rows::META)?;
+        let found = meta.get("format")?.map(|value| value.value());
+        if found.is_none() {
+            meta.insert("format", FORMAT)?;
+        }
+        found.unwrap_or(FORMAT)
+    };
+    transaction.commit()?;
+    Ok(format)
+}
+
+fn load_zone(reading: &Reading, id: &str, row: &ZoneRow) -> Result<Zone, StoreError> {
+    let damaged = |what: String| StoreError::Damaged { table: ZoneRow::TABLE, key: id.to_owned(), what };
+    let apex = Name::from_route53(&row.name).map_err(|error| damaged(error.to_string()))?;
+    let sets = reading.record_sets(id, "", usize::MAX)?;
+    zone_of_record_sets(ZoneId(id.into()), apex, sets).map_err(|violations| {
+        damaged(violations.into_iter().map(|violation| violation.what).collect::<Vec<_>>().join("; "))
+    })
+}

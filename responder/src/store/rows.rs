@@ -1,0 +1,112 @@
+//! What is stored: tables of rows, JSON under octet keys.
+//!
+//! Keys of several parts join them with a zero octet, which no part can hold and which sorts before everything, so that their
+//! octet order is the order of the parts.
+
+use pulse53_core::change::SetKey;
+use redb::TableDefinition;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Raised when an older program would misunderstand the file.
+pub(super) const FORMAT: u64 = 1;
+
+/// Numbers about the file itself: `format`, `revision`.
+pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+
+/// Record sets: zone id, reversed name, type, set identifier → the record set as it was submitted.
+pub(super) const RECORD_SETS: &str = "record_sets";
+/// Tags: kind, id, key → value.
+pub(super) const TAGS: &str = "tags";
+
+/// Every table but [`META`].
+pub(super) const TABLES: [&str; 5] = [ZoneRow::TABLE, RECORD_SETS, TAGS, ChangeRow::TABLE, Reference::TABLE];
+
+/// A table by name.
+pub(super) fn table(name: &'static str) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(name)
+}
+
+/// Joins the parts of a key.
+pub(super) fn key(parts: &[&str]) -> Vec<u8> {
+    parts.join("\0").into_bytes()
+}
+
+/// A row under a key of its own table. A new kind of row is an implementation of this and an entry of `TABLES`.
+pub trait Row: Serialize + DeserializeOwned {
+    /// Its table.
+    const TABLE: &'static str;
+}
+
+/// A hosted zone, by id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ZoneRow {
+    /// Its name in listed form.
+    pub name: String,
+    /// Given by who made it.
+    pub caller_reference: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Names of its servers, without the final dot.
+    pub name_servers: Vec<String>,
+    /// Id of the reusable delegation set it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation_set: Option<String>,
+}
+
+impl Row for ZoneRow {
+    const TABLE: &'static str = "zones";
+}
+
+/// A change, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRow {
+    /// When it was submitted, as Unix time in milliseconds.
+    pub submitted_at_ms: u64,
+    /// The batch's comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// In force where this revision or a later one is published.
+    pub revision: u64,
+}
+
+impl Row for ChangeRow {
+    const TABLE: &'static str = "changes";
+}
+
+/// What was once made with a caller reference, by kind and reference; it outlives what was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Id of what was made.
+    pub id: String,
+}
+
+impl Row for Reference {
+    const TABLE: &'static str = "references";
+}
+
+/// What can be tagged, and named by caller references.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// A hosted zone.
+    HostedZone,
+    /// A health check.
+    HealthCheck,
+}
+
+impl ResourceKind {
+    /// As Route 53 writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HostedZone => "hostedzone",
+            Self::HealthCheck => "healthcheck",
+        }
+    }
+}
+
+/// A record set's key within its zone; the octet order is the order of listings.
+pub fn set_key(set: &SetKey) -> String {
+    let set_id = set.set_id.as_ref().map_or("", |id| &id.0);
+    format!("{}\0{}\0{set_id}", set.owner.reversed(), set.record_type)
+}
