@@ -47,7 +47,7 @@ impl Agent {
 
     /// Explains on another thread: a large answer takes a while, and other requests wait here.
     async fn explain(&self, question: Question, answer: Answer<Box<Explanation>>) {
-        let (snapshot, geo) = (self.snapshot.borrow().clone(), self.geo.clone());
+        let (snapshot, geo) = (self.snapshot.borrow().clone(), self.geo.load_full());
         let (table, view) = (self.published.table.load_full(), self.health.view());
         if snapshot.revision != self.published.revision() {
             let compiling = "changed declarations are being compiled; ask again in a moment".to_owned();

@@ -15,19 +15,19 @@ mod watch_files;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use pulse53_core::geo::GeoDb;
-use pulse53_core::model::{Revision, Snapshot};
+use pulse53_core::model::Snapshot;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::api::control::{self, Command, ConfigurationStatus};
-use crate::api::guard::Access;
+use crate::api::http;
 use crate::causes::chain;
 use crate::config::{Config, Overrides, Problems};
 use crate::declared::{self, Loaded};
@@ -35,6 +35,7 @@ use crate::health;
 use crate::metrics::Metrics;
 use crate::publish::{self, Event, Publisher};
 use crate::serve::{self, ServeError, Serving};
+use crate::store::{Refused, Store, StoreError};
 use watch_files::Watch;
 
 /// Control requests that may wait.
@@ -46,6 +47,9 @@ pub enum AgentError {
     /// The declarations are not usable.
     #[error(transparent)]
     Declared(#[from] Problems),
+    /// What the API wrote cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// DNS cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -112,14 +116,18 @@ struct Agent {
     config: Config,
     overrides: Overrides,
     configuration: ConfigurationStatus,
-    /// What is declared now; health checking follows it.
-    snapshot: watch::Sender<Arc<Snapshot>>,
-    /// Where clients are, as of that snapshot.
-    geo: Arc<GeoDb>,
+    /// What is declared, by files and through the API.
+    store: Arc<Store>,
+    /// The same, as it is now.
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Where clients are, according to files.
+    geo: Arc<ArcSwap<GeoDb>>,
+    /// Passes what is declared on to the publisher.
+    forwarding: JoinHandle<()>,
     health: health::Handle,
     published: publish::Shared,
     events: mpsc::Sender<Event>,
-    publisher: JoinHandle<Publisher>,
+    publisher: std::thread::JoinHandle<Publisher>,
     served: Arc<serve::Shared>,
     serving: Serving,
     /// Why the kernel does not answer, though it should.
@@ -133,11 +141,13 @@ struct Agent {
 impl Agent {
     async fn start(config: Config, overrides: Overrides) -> Result<Self, AgentError> {
         let mut watch = Watch::start();
-        let loaded = declared::load(&config, Revision(1));
+        let access = settings::access(&config.api)?;
+        let store = Arc::new(Store::open(&config.data_dir)?);
+        let loaded = declared::load(&config, &store.written());
         log_warnings(&loaded);
         watch.set_files(&loaded.files);
-        let (snapshot, geo) = loaded.declared?;
-        let snapshot = Arc::new(snapshot);
+        let (files, geo) = loaded.declared?;
+        let snapshot = declare(&store, files, &config)?;
         let metrics = Metrics::default();
         metrics.count_reload(true);
 
@@ -145,12 +155,8 @@ impl Agent {
         let api = listen(config.api.listen, "api.listen").await?;
         let exposition = listen(config.metrics.listen, "metrics.listen").await?;
 
-        if let Err(error) = std::fs::create_dir_all(&config.data_dir) {
-            let directory = config.data_dir.display();
-            tracing::warn!(%directory, %error, "cannot make the data directory; what is set by hand will not survive a restart");
-        }
-        let (snapshot_in, snapshot_out) = watch::channel(snapshot.clone());
-        let (health, mut updates) = health::spawn(settings::health(&config), snapshot_out.clone());
+        let declarations = store.watch();
+        let (health, mut updates) = health::spawn(settings::health(&config), declarations.clone());
         // The first update tells what was known before the restart: the first table is made with it.
         let view = updates.recv().await.map(|update| update.view).unwrap_or_default();
         let publisher = Publisher::new(snapshot.clone(), &geo, view);
@@ -174,6 +180,9 @@ impl Agent {
                 }
             })
             .map_err(machine("start a thread"))?;
+        let geo = Arc::new(ArcSwap::new(geo));
+        let forwarding =
+            tokio::spawn(forward(snapshot.clone(), declarations.clone(), geo.clone(), events.clone()));
         let health_events = events.clone();
         tokio::spawn(async move {
             while let Some(update) = updates.recv().await {
@@ -185,10 +194,16 @@ impl Agent {
 
         metrics.add_source(sources::replies(serving.counters().clone()));
         metrics.add_source(sources::published(published.clone()));
-        metrics.add_source(sources::health(health.clone(), snapshot_out));
+        metrics.add_source(sources::health(health.clone(), declarations.clone()));
         let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
-        let access = if config.api.credentials.is_empty() { Access::Loopback } else { Access::Credentials };
-        tokio::spawn(axum::serve(api, control::router(commands_in, access)).into_future());
+        let in_force = published.clone();
+        let route53 = Arc::new(http::Api {
+            store: store.clone(),
+            in_force: Box::new(move || in_force.revision()),
+            settings: settings::api(&config.api),
+        });
+        let routes = control::router(commands_in, access.clone()).merge(http::router(route53, access));
+        tokio::spawn(axum::serve(api, routes).into_future());
         tokio::spawn(axum::serve(exposition, metrics.router()).into_future());
 
         for address in serving.addresses() {
@@ -204,8 +219,10 @@ impl Agent {
             },
             config,
             overrides,
-            snapshot: snapshot_in,
+            store,
+            snapshot: declarations,
             geo,
+            forwarding,
             health,
             published,
             events,
@@ -237,6 +254,9 @@ impl Agent {
         tracing::info!("stopping");
         tell_systemd(&[NotifyState::Stopping]);
         self.health.stop().await;
+        self.forwarding.abort();
+        // It ends by being cancelled.
+        let _ = self.forwarding.await;
         drop(self.events);
         let publisher = self.publisher;
         let stopped = tokio::task::spawn_blocking(move || publisher.join().map(Publisher::stop)).await;
@@ -256,11 +276,11 @@ impl Agent {
             Err(error) => tracing::debug!(%error, "no monotonic clock to tell systemd"),
         }
         let (file, overrides) = (self.config.file.clone(), self.overrides.clone());
-        let revision = Revision(self.snapshot.borrow().revision.0 + 1);
+        let written = self.store.written();
         // Large zones take a while to read, and other tasks share this thread.
         let read = tokio::task::spawn_blocking(move || {
             let config = Config::read(&file, &overrides)?;
-            let loaded = declared::load(&config, revision);
+            let loaded = declared::load(&config, &written);
             Ok::<_, Problems>((config, loaded))
         });
         match read.await {
@@ -278,17 +298,22 @@ impl Agent {
         tell_systemd(&[NotifyState::Ready]);
     }
 
-    async fn apply(&mut self, config: Config, snapshot: Snapshot, geo: Arc<GeoDb>) {
+    async fn apply(&mut self, config: Config, files: Snapshot, geo: Arc<GeoDb>) {
         for key in settings::needing_restart(&self.config, &config) {
             tracing::warn!(key, "changed, and takes effect at the next start");
         }
+        let before = self.geo.swap(geo);
+        let snapshot = match declare(&self.store, files, &config) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.geo.store(before);
+                return self.keep(error.to_string().lines().map(str::to_owned).collect());
+            }
+        };
         tracing::info!(revision = snapshot.revision.0, zones = snapshot.zones.len(), "configuration read");
-        let snapshot = Arc::new(snapshot);
-        if self.events.send(Event::Declared(snapshot.clone(), geo.clone())).await.is_err() {
+        if self.forwarding.is_finished() {
             return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
         }
-        self.snapshot.send_replace(snapshot);
-        self.geo = geo;
         self.served.settings.store(Arc::new(settings::reply(&config.dns)));
         self.metrics.count_reload(true);
         self.configuration.loaded_at = status::unix_time();
@@ -305,6 +330,36 @@ impl Agent {
         self.metrics.count_reload(false);
         self.configuration.failed_at = Some(status::unix_time());
         self.configuration.problems = problems;
+    }
+}
+
+/// Puts what files declare in force, beside what the API wrote.
+fn declare(store: &Store, files: Snapshot, config: &Config) -> Result<Arc<Snapshot>, AgentError> {
+    store.declare_files(files).map_err(|refused| match refused {
+        Refused::Owned(problems) => declared::told_all(config, problems).into(),
+        Refused::Store(error) => error.into(),
+    })
+}
+
+/// Tells the publisher what is declared whenever that changes; what it has no time for is skipped over.
+async fn forward(
+    first: Arc<Snapshot>,
+    mut declarations: watch::Receiver<Arc<Snapshot>>,
+    geo: Arc<ArcSwap<GeoDb>>,
+    events: mpsc::Sender<Event>,
+) {
+    let mut told = first.revision;
+    loop {
+        let snapshot = declarations.borrow_and_update().clone();
+        if snapshot.revision > told {
+            told = snapshot.revision;
+            if events.send(Event::Declared(snapshot, geo.load_full())).await.is_err() {
+                return;
+            }
+        }
+        if declarations.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use nix::ifaddrs::getifaddrs;
+use pulse53_core::assemble::Limits;
 use pulse53_core::health::{Checker, CheckerName};
 
-use crate::config::{Config, Dns, OnStop, Xdp, XdpMode};
+use crate::api::guard::Access;
+use crate::api::http;
+use crate::api::sigv4::Credentials;
+use crate::config::{Api, Config, Dns, OnStop, Problems, Xdp, XdpMode};
 use crate::datapath::{self, Mode};
 use crate::health;
 use crate::serve::ServeSettings;
@@ -29,6 +34,31 @@ pub(super) fn reply(dns: &Dns) -> ReplySettings {
         identity: dns.identity.clone(),
         version: dns.version.clone(),
         nsid: dns.nsid.clone(),
+    }
+}
+
+/// Who may use the API; the secrets are read.
+pub(super) fn access(api: &Api) -> Result<Access, Problems> {
+    let mut credentials = Credentials::default();
+    let mut problems = Vec::new();
+    for credential in &api.credentials {
+        match credential.read_secret() {
+            Ok(secret) => credentials.add(credential.access_key_id.clone(), secret),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match (problems.is_empty(), credentials.is_empty()) {
+        (false, _) => Err(Problems(problems)),
+        (true, true) => Ok(Access::Loopback),
+        (true, false) => Ok(Access::Credentials(Arc::new(credentials))),
+    }
+}
+
+pub(super) fn api(api: &Api) -> http::Settings {
+    http::Settings {
+        name_servers: api.name_servers.clone(),
+        hostmaster: api.hostmaster.clone(),
+        limits: Limits { record_sets_per_zone: api.record_sets_per_zone_max, ..Limits::default() },
     }
 }
 

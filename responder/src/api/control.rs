@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use super::guard::{Access, guard};
+use super::guard::{Access, Guard, guard};
 use crate::explain::{Question, Refused};
 
 /// Where all of this is found.
@@ -174,6 +174,7 @@ pub enum Command {
 
 /// The control requests, guarded.
 pub fn router(commands: mpsc::Sender<Command>, access: Access) -> Router {
+    let guarded = Guard { access, refuse: |refused| error(refused.status, &refused.message) };
     Router::new()
         .route(&format!("{BASE}/status"), get(status))
         .route(&format!("{BASE}/health"), get(checks))
@@ -181,7 +182,7 @@ pub fn router(commands: mpsc::Sender<Command>, access: Access) -> Router {
         .route(&format!("{BASE}/explain"), post(explain))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here") })
         .with_state(commands)
-        .layer(from_fn_with_state(access, guard))
+        .layer(from_fn_with_state(guarded, guard))
 }
 
 type Commands = State<mpsc::Sender<Command>>;

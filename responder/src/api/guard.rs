@@ -4,33 +4,62 @@
 //! apart by what browsers add and by the host they were sent to, which also stops names rebound to a loopback address.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::error::ApiError;
+use super::sigv4::{self, Credentials, Signed};
+
+/// The most octets of a body.
+pub const BODY_MAX: usize = 4 << 20;
 
 /// Whether requests must prove who sent them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Access {
     /// Anyone on this machine but a browser.
     Loopback,
     /// Holders of credentials alone.
-    Credentials,
+    Credentials(Arc<Credentials>),
 }
 
-/// Lets a request through or answers 403.
-pub async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    let refusal = match access {
-        Access::Loopback => browser(request.headers()),
-        Access::Credentials => unsigned(request.headers()),
+/// Who gets in, and how the others are told.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// Who gets in.
+    pub access: Access,
+    /// The reply to everyone else.
+    pub refuse: fn(ApiError) -> Response,
+}
+
+/// Lets a request through, its body read, or refuses it.
+pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if let (Access::Loopback, Some(what)) = (&guard.access, browser(&parts.headers)) {
+        return (guard.refuse)(ApiError::access_denied(what));
+    }
+    let Ok(body) = to_bytes(body, BODY_MAX).await else {
+        let what = format!("The request body must be complete, and at most {BODY_MAX} octets");
+        return (guard.refuse)(ApiError::invalid_input(what));
     };
-    match refusal {
-        None => next.run(request).await,
-        Some(what) => {
-            (StatusCode::FORBIDDEN, axum::Json(serde_json::json!({ "error": what }))).into_response()
+    if let Access::Credentials(credentials) = &guard.access {
+        let signed = Signed {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &parts.headers,
+            body: &body,
+        };
+        if let Err(error) = sigv4::verify(&signed, credentials, Timestamp::now()) {
+            return (guard.refuse)(error);
         }
     }
+    next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
 /// Why a request looks like a web page's.
@@ -57,11 +86,6 @@ fn is_local(host: &str) -> bool {
     without_port.eq_ignore_ascii_case("localhost")
         || without_port.to_ascii_lowercase().ends_with(".localhost")
         || address.parse::<IpAddr>().is_ok()
-}
-
-/// Requests are not verified yet, so none is let through where they must be.
-fn unsigned(_headers: &HeaderMap) -> Option<&'static str> {
-    Some("credentials are configured, and signed control requests are not supported yet")
 }
 
 #[cfg(test)]

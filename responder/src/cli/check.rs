@@ -9,7 +9,7 @@ use pulse53_core::advice::{self, Topic};
 use pulse53_core::compile::Compiler;
 use pulse53_core::geo::GeoDb;
 use pulse53_core::health::HealthView;
-use pulse53_core::model::{CheckId, Revision, Snapshot};
+use pulse53_core::model::{CheckId, Snapshot};
 use pulse53_core::table::Generation;
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let overrides = Overrides::from_environment(std::env::vars());
     let (config, loaded) = match Config::read(&args.config, &overrides) {
         Ok(config) => {
-            let loaded = declared::load(&config, Revision(1));
+            let loaded = declared::load(&config, &Snapshot::default());
             (config, loaded)
         }
         Err(problems) => return refuse(args, &problems, &[]),

@@ -33,7 +33,7 @@ fn site(count: usize) -> (tempfile::TempDir, Config) {
 }
 
 fn text(config: &Config, args: &CheckArgs) -> String {
-    let loaded = declared::load(config, Revision(1));
+    let loaded = declared::load(config, &Snapshot::default());
     let (snapshot, geo) = loaded.declared.unwrap();
     let checked = Checked::new(&snapshot, &geo, loaded.warnings, config, args).unwrap();
     let directory = config.file.parent().unwrap().display().to_string() + "/";
@@ -93,7 +93,7 @@ fn what_if_lists_the_names_that_change() {
 fn json_holds_every_warning_with_its_place() {
     let (_directory, config) = site(12);
     let args = CheckArgs { what_if: true, ..args(config.file.clone()) };
-    let loaded = declared::load(&config, Revision(1));
+    let loaded = declared::load(&config, &Snapshot::default());
     let (snapshot, geo) = loaded.declared.unwrap();
     let checked = Checked::new(&snapshot, &geo, loaded.warnings, &config, &args).unwrap();
     let report = checked.json(&args);

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue, Response, header};
+use jiff::Timestamp;
 use pulse53_core::explain::Explanation;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::{Failure, NodeArgs};
 use crate::api::control::{BASE, CheckSetting, SetCheck, Status};
+use crate::api::sigv4::{self, RESERVED, Signed};
 use crate::config::{Config, Overrides};
 use crate::explain::Question;
 
@@ -19,19 +21,30 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Client {
     agent: Agent,
     address: String,
+    /// Access key and secret, if there is one to sign with.
+    credential: Option<(String, String)>,
 }
 
 impl Client {
     /// By flag, configuration file or environment, else on this machine at the default port.
     pub fn find(node: &NodeArgs) -> Result<Self, Failure> {
+        let mut credential = None;
         let address = match (&node.config, &node.api) {
             (Some(file), _) => {
                 let overrides = Overrides::from_environment(std::env::vars());
-                Some(Config::read(file, &overrides)?.api.listen.to_string())
+                let api = Config::read(file, &overrides)?.api;
+                if let Some(first) = api.credentials.first() {
+                    let secret = first.read_secret().map_err(|problem| Failure(problem.to_string()))?;
+                    credential = Some((first.access_key_id.clone(), secret));
+                }
+                Some(api.listen.to_string())
             }
             (None, address) => address.clone(),
         };
-        Ok(Self::at(address))
+        let found = Self::at(address);
+        // The one that the node itself is configured with, before any of the environment.
+        let credential = credential.or(found.credential);
+        Ok(Self { credential, ..found })
     }
 
     /// At an address, or on this machine at the default port.
@@ -47,49 +60,56 @@ impl Client {
             .proxy(None)
             .build()
             .new_agent();
-        Self { agent, address }
+        Self { agent, address, credential: from_environment() }
     }
 
     /// What the node is and does.
     pub fn status(&self) -> Result<Status, Failure> {
-        self.read(self.agent.get(self.url("/status")).call())
+        self.ask("GET", "/status", &[])
     }
 
     /// Every check in brief.
     pub fn checks(&self) -> Result<Value, Failure> {
-        self.read(self.agent.get(self.url("/health")).call())
+        self.ask("GET", "/health", &[])
     }
 
     /// One check in full.
     pub fn check(&self, id: &str) -> Result<Value, Failure> {
-        self.read(self.agent.get(self.check_url(id)).call())
+        self.ask("GET", &check_path(id), &[])
     }
 
     /// Sets a check by hand.
     pub fn set_check(&self, id: &str, set: CheckSetting) -> Result<Value, Failure> {
-        self.read(self.agent.put(self.check_url(id)).send_json(SetCheck { set }))
+        let body = serde_json::to_vec(&SetCheck { set }).map_err(|error| Failure(error.to_string()))?;
+        self.ask("PUT", &check_path(id), &body)
     }
 
     /// Why a question is answered as it is.
     pub fn explain(&self, question: &Question) -> Result<Explanation, Failure> {
-        self.read(self.agent.post(self.url("/explain")).send_json(question))
+        let body = serde_json::to_vec(question).map_err(|error| Failure(error.to_string()))?;
+        self.ask("POST", "/explain", &body)
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{BASE}{path}", self.address)
-    }
-
-    fn check_url(&self, id: &str) -> String {
-        let mut path = String::from("/health/");
-        for octet in id.bytes() {
-            match octet {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                    path.push(octet.into())
-                }
-                _ => path.push_str(&format!("%{octet:02X}")),
+    /// Sends a request, signed if there is a credential.
+    fn ask<T: DeserializeOwned>(&self, method: &str, path: &str, body: &[u8]) -> Result<T, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure(format!("cannot ask {}: {error}", self.address));
+        let path = format!("{BASE}{path}");
+        let host = self.address.parse::<HeaderValue>().map_err(|error| failed(&error))?;
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header(header::HOST, host.clone())
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some((access_key_id, secret)) = &self.credential {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host);
+            let signed = Signed { method, path: &path, query: "", headers: &headers, body };
+            for (name, value) in sigv4::sign(&signed, access_key_id, secret, Timestamp::now()) {
+                request = request.header(name, value);
             }
         }
-        self.url(&path)
+        let request = request.body(body.to_vec()).map_err(|error| failed(&error))?;
+        self.read(self.agent.run(request))
     }
 
     fn read<T: DeserializeOwned>(&self, response: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
@@ -109,4 +129,14 @@ impl Client {
         let what = body["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
         Err(Failure(format!("{address}: {what}")))
     }
+}
+
+fn check_path(id: &str) -> String {
+    format!("/health/{}", percent_encoding::utf8_percent_encode(id, RESERVED))
+}
+
+/// The credential that AWS's own tools use.
+fn from_environment() -> Option<(String, String)> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some((variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?))
 }

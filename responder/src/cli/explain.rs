@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pulse53_core::compile::Compiler;
 use pulse53_core::explain::Explanation;
-use pulse53_core::model::{CheckId, Revision};
+use pulse53_core::model::{CheckId, Snapshot};
 use pulse53_core::table::Generation;
 
 use super::Failure;
@@ -62,7 +62,7 @@ pub fn explain(args: ExplainArgs) -> Result<(), Failure> {
 
 fn without_node(file: &Path, question: &Question) -> Result<Explanation, Failure> {
     let config = Config::read(file, &Overrides::from_environment(std::env::vars()))?;
-    let (snapshot, geo) = declared::load(&config, Revision(1)).declared?;
+    let (snapshot, geo) = declared::load(&config, &Snapshot::default()).declared?;
     let view = statuses_at_start(&snapshot);
     let compiler = Compiler::with_geo(&snapshot, &geo, &|check| view.is_healthy(check), Generation(1));
     let known = Known {

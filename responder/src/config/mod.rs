@@ -117,6 +117,12 @@ pub struct Api {
     pub listen: SocketAddr,
     /// Who may use it; empty: anyone on a loopback address.
     pub credentials: Vec<Credential>,
+    /// Names of the servers of zones that are made through it; empty: `ns1` in each zone.
+    pub name_servers: Vec<Name>,
+    /// The mailbox in the SOA of such zones, as a name; none: `hostmaster` in each zone.
+    pub hostmaster: Option<Name>,
+    /// The most record sets that changes through it may bring a zone to.
+    pub record_sets_per_zone_max: usize,
 }
 
 /// `[[api.credential]]`
@@ -195,6 +201,22 @@ pub enum LogFormat {
     Human,
     /// For machines, an object a line.
     Json,
+}
+
+impl Credential {
+    /// The secret half: the file's text without white space around it.
+    pub fn read_secret(&self) -> Result<String, Problem> {
+        let refuse = |what: String| {
+            let (id, file) = (&self.access_key_id, self.secret_access_key_file.display());
+            Problem { origin: self.source.clone(), message: format!("the secret of {id:?}, {file}, {what}") }
+        };
+        let text = std::fs::read_to_string(&self.secret_access_key_file)
+            .map_err(|error| refuse(format!("cannot be read: {error}; mend the path or its permissions")))?;
+        match text.trim() {
+            "" => Err(refuse("is empty: write the secret access key into it".to_owned())),
+            secret => Ok(secret.to_owned()),
+        }
+    }
 }
 
 impl Config {

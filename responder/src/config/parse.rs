@@ -132,8 +132,16 @@ impl Reader<'_> {
             }
             None => default,
         };
+        let api = Api {
+            listen,
+            credentials,
+            name_servers: section.or("name_servers", Vec::new(), |raw| value::list(raw, zone_name)),
+            hostmaster: section.get("hostmaster", zone_name).map(|(name, _)| name),
+            record_sets_per_zone_max: section
+                .or("record_sets_per_zone_max", 10_000, |raw| count(raw, 1..=10_000_000)),
+        };
         section.finish();
-        Api { listen, credentials }
+        api
     }
 
     fn metrics(&self, section: Section<'_>) -> Metrics {

@@ -26,8 +26,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
-/// Reads all files the configuration names.
-pub fn load(config: &Config, revision: Revision) -> Loaded {
+/// Reads all files the configuration names; what they declare may refer to what is `written` already, through the API.
+pub fn load(config: &Config, written: &Snapshot) -> Loaded {
     let mut reading = Reading { problems: Vec::new(), files: vec![config.file.clone()] };
     let mut builder = SnapshotBuilder::new(Limits::default());
     for zone in &config.zones {
@@ -43,7 +43,21 @@ pub fn load(config: &Config, revision: Revision) -> Loaded {
         builder.add_findings(findings);
         builder.add_collections(collections.into_iter().map(Arc::new));
     }
-    let built = builder.build(revision);
+    // What has two owners is told by the store, which knows both.
+    let of_files = |zone: &Zone| {
+        config.zones.iter().any(|file| file.name == zone.apex || file.id.as_ref() == Some(&zone.id))
+    };
+    written
+        .zones
+        .values()
+        .filter(|zone| !of_files(zone))
+        .for_each(|zone| builder.add_served_zone(zone.clone()));
+    let built = builder.build(Revision::default()).map(|(mut snapshot, warnings)| {
+        let is_written =
+            |zone: &Arc<Zone>| written.zones.get(&zone.id).is_some_and(|other| Arc::ptr_eq(zone, other));
+        snapshot.zones.retain(|_, zone| !is_written(zone));
+        (snapshot, warnings)
+    });
     let geo = reading.geo(config);
     let Reading { mut problems, files } = reading;
     let (snapshot, warnings) = match built {
@@ -63,6 +77,11 @@ pub fn load(config: &Config, revision: Revision) -> Loaded {
 /// How many record sets a zone holds, each member of a group counted.
 pub fn record_set_count(zone: &Zone) -> usize {
     zone.groups.values().map(|group| group.members.len()).sum()
+}
+
+/// Problems of declarations, with their places.
+pub fn told_all(config: &Config, problems: Vec<model::Problem>) -> Problems {
+    Problems(problems.into_iter().map(|problem| told(config, problem)).collect())
 }
 
 /// A problem of a declaration with its place; what no file position explains is put to the configuration.

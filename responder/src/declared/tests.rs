@@ -14,7 +14,7 @@ fn write(directory: &Path, name: &str, text: &str) {
 fn load_from(directory: &Path, config: &str) -> Loaded {
     write(directory, "p.toml", config);
     let config = Config::read(&directory.join("p.toml"), &Overrides::default()).unwrap();
-    load(&config, Revision(5))
+    load(&config, &Snapshot::default())
 }
 
 #[test]

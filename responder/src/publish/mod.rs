@@ -4,6 +4,7 @@
 //! a change of declarations compiles anew. The order is always the same: compile, swap for userspace, then the kernel. The
 //! loop has a thread of its own, so that a long compilation delays neither probes nor answers.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -155,7 +156,16 @@ impl Publisher {
     ) -> std::io::Result<(mpsc::Sender<Event>, JoinHandle<Self>)> {
         let (events, mut incoming) = mpsc::channel(EVENTS_WAITING_MAX);
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(move || {
-            while let Some(event) = incoming.blocking_recv() {
+            let mut waiting = VecDeque::new();
+            while let Some(event) = waiting.pop_front().or_else(|| incoming.blocking_recv()) {
+                while let Ok(later) = incoming.try_recv() {
+                    waiting.push_back(later);
+                }
+                let is_declared = |event: &Event| matches!(event, Event::Declared(..));
+                // Compiling takes longer than changing: of several declarations only the last counts.
+                if is_declared(&event) && waiting.iter().any(is_declared) {
+                    continue;
+                }
                 let published = match event {
                     Event::Declared(snapshot, geo) => self.declare(snapshot, &geo),
                     Event::Health(update) => self.follow(update),

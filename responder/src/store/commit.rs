@@ -39,6 +39,11 @@ impl Commit {
         self.rows.is_empty() && self.zones.is_empty()
     }
 
+    /// Whether answers can change with it.
+    pub(super) fn is_declared(&self) -> bool {
+        !self.zones.is_empty()
+    }
+
     /// Puts a row in place of any under the same key.
     pub fn put<R: Row>(&mut self, parts: &[&str], row: &R) -> Result<(), StoreError> {
         let value = serde_json::to_vec(row).map_err(|error| StoreError::Damaged {

@@ -86,7 +86,7 @@ impl Store {
         Ok(Self { database, state, watch: watch::Sender::new(all) })
     }
 
-    /// What is declared, now and whenever it changes.
+    /// What is declared, now and whenever what can be answered changes.
     pub fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.watch.subscribe()
     }
@@ -157,8 +157,12 @@ impl Store {
     fn commit_locked(&self, state: &mut State, commit: Commit) -> Result<Revision, StoreError> {
         commit.write(&self.database)?;
         let revision = commit.revision();
+        let is_declared = commit.is_declared();
         state.all = Arc::new(commit.apply(&state.all));
-        self.watch.send_replace(state.all.clone());
+        // Nobody answers from tags and comments: whoever watches learns the revision with the next declaration.
+        if is_declared {
+            self.watch.send_replace(state.all.clone());
+        }
         Ok(revision)
     }
 

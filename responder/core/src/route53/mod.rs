@@ -11,6 +11,7 @@ mod declare;
 mod health_check;
 mod health_checks;
 mod json;
+mod listed;
 mod record_set;
 mod record_sets;
 mod tags;

@@ -1,0 +1,100 @@
+//! Operations of the model that are not built: each says so, and lists of what cannot be made are empty.
+//!
+//! An operation that is built moves from here to the file of its resource.
+
+use crate::api::error::ApiError;
+use crate::api::http::Api;
+use crate::api::route::{Reply, Request, Route, route};
+
+pub(super) const ROUTES: &[Route] = &[
+    route("GET", "checkeripranges", "GetCheckerIpRanges", unsupported),
+    route("GET", "testdnsanswer", "TestDNSAnswer", unsupported),
+    route("POST", "healthcheck", "CreateHealthCheck", unsupported),
+    route("GET", "healthcheck", "ListHealthChecks", unsupported),
+    route("GET", "healthcheck/*", "GetHealthCheck", unsupported),
+    route("POST", "healthcheck/*", "UpdateHealthCheck", unsupported),
+    route("DELETE", "healthcheck/*", "DeleteHealthCheck", unsupported),
+    route("GET", "healthcheck/*/status", "GetHealthCheckStatus", unsupported),
+    route("GET", "healthcheck/*/lastfailurereason", "GetHealthCheckLastFailureReason", unsupported),
+    route("GET", "healthcheckcount", "GetHealthCheckCount", unsupported),
+    route("POST", "cidrcollection", "CreateCidrCollection", unsupported),
+    route("GET", "cidrcollection", "ListCidrCollections", unsupported),
+    route("POST", "cidrcollection/*", "ChangeCidrCollection", unsupported),
+    route("DELETE", "cidrcollection/*", "DeleteCidrCollection", unsupported),
+    route("GET", "cidrcollection/*", "ListCidrLocations", unsupported),
+    route("GET", "cidrcollection/*/cidrblocks", "ListCidrBlocks", unsupported),
+    route("GET", "hostedzone/*/dnssec", "GetDNSSEC", unsupported),
+    route("POST", "hostedzone/*/enable-dnssec", "EnableHostedZoneDNSSEC", unsupported),
+    route("POST", "hostedzone/*/disable-dnssec", "DisableHostedZoneDNSSEC", unsupported),
+    route("POST", "keysigningkey", "CreateKeySigningKey", unsupported),
+    route("POST", "keysigningkey/*/*/activate", "ActivateKeySigningKey", unsupported),
+    route("POST", "keysigningkey/*/*/deactivate", "DeactivateKeySigningKey", unsupported),
+    route("DELETE", "keysigningkey/*/*", "DeleteKeySigningKey", unsupported),
+    route("POST", "delegationset", "CreateReusableDelegationSet", unsupported),
+    route("GET", "delegationset", "ListReusableDelegationSets", unsupported),
+    route("GET", "delegationset/*", "GetReusableDelegationSet", unsupported),
+    route("DELETE", "delegationset/*", "DeleteReusableDelegationSet", unsupported),
+    route("GET", "reusabledelegationsetlimit/*/*", "GetReusableDelegationSetLimit", unsupported),
+    route("GET", "geolocations", "ListGeoLocations", unsupported),
+    route("GET", "geolocation", "GetGeoLocation", unsupported),
+    route("GET", "accountlimit/*", "GetAccountLimit", unsupported),
+    route("GET", "hostedzonelimit/*/*", "GetHostedZoneLimit", unsupported),
+    route("POST", "queryloggingconfig", "CreateQueryLoggingConfig", unsupported),
+    route("GET", "queryloggingconfig", "ListQueryLoggingConfigs", unsupported),
+    route("GET", "queryloggingconfig/*", "GetQueryLoggingConfig", unsupported),
+    route("DELETE", "queryloggingconfig/*", "DeleteQueryLoggingConfig", unsupported),
+    route("POST", "hostedzone/*/rrsetprotection", "CreateResourceRecordSetProtections", unsupported),
+    route("GET", "hostedzone/*/rrsetprotection", "ListResourceRecordSetProtections", unsupported),
+    route("POST", "hostedzone/*/rrsetprotection/delete", "DeleteResourceRecordSetProtections", unsupported),
+    route("POST", "hostedzone/*/features", "UpdateHostedZoneFeatures", unsupported),
+    route("POST", "hostedzone/*/associatevpc", "AssociateVPCWithHostedZone", unsupported),
+    route("POST", "hostedzone/*/disassociatevpc", "DisassociateVPCFromHostedZone", unsupported),
+    route("POST", "hostedzone/*/authorizevpcassociation", "CreateVPCAssociationAuthorization", unsupported),
+    route("GET", "hostedzone/*/authorizevpcassociation", "ListVPCAssociationAuthorizations", unsupported),
+    route("POST", "hostedzone/*/deauthorizevpcassociation", "DeleteVPCAssociationAuthorization", unsupported),
+    route("POST", "trafficpolicy", "CreateTrafficPolicy", unsupported),
+    route("POST", "trafficpolicy/*", "CreateTrafficPolicyVersion", unsupported),
+    route("GET", "trafficpolicy/*/*", "GetTrafficPolicy", unsupported),
+    route("POST", "trafficpolicy/*/*", "UpdateTrafficPolicyComment", unsupported),
+    route("DELETE", "trafficpolicy/*/*", "DeleteTrafficPolicy", unsupported),
+    route("GET", "trafficpolicies", "ListTrafficPolicies", no_policies),
+    route("GET", "trafficpolicies/*/versions", "ListTrafficPolicyVersions", unsupported),
+    route("POST", "trafficpolicyinstance", "CreateTrafficPolicyInstance", unsupported),
+    route("GET", "trafficpolicyinstance/*", "GetTrafficPolicyInstance", unsupported),
+    route("POST", "trafficpolicyinstance/*", "UpdateTrafficPolicyInstance", unsupported),
+    route("DELETE", "trafficpolicyinstance/*", "DeleteTrafficPolicyInstance", unsupported),
+    route("GET", "trafficpolicyinstances", "ListTrafficPolicyInstances", no_instances),
+    route("GET", "trafficpolicyinstances/hostedzone", "ListTrafficPolicyInstancesByHostedZone", no_instances),
+    route("GET", "trafficpolicyinstances/trafficpolicy", "ListTrafficPolicyInstancesByPolicy", no_instances),
+    route("GET", "trafficpolicyinstancecount", "GetTrafficPolicyInstanceCount", instance_count),
+];
+
+/// Most items on a page.
+const PAGE_MAX: usize = 100;
+
+/// Refused with a status that no client tries again.
+fn unsupported(_: &Api, request: &Request) -> Result<Reply, ApiError> {
+    let what = format!("pulse53 does not implement {}.", request.operation);
+    Err(ApiError::new("UnsupportedOperation", what))
+}
+
+fn empty_list(request: &Request, name: &str) -> Result<Reply, ApiError> {
+    let max = request.max_items(PAGE_MAX)?;
+    Ok(Reply::ok(|xml| {
+        xml.list(name, [(); 0], |_, ()| {});
+        xml.text("IsTruncated", false);
+        xml.text("MaxItems", max);
+    }))
+}
+
+fn no_policies(_: &Api, request: &Request) -> Result<Reply, ApiError> {
+    empty_list(request, "TrafficPolicySummaries")
+}
+
+fn no_instances(_: &Api, request: &Request) -> Result<Reply, ApiError> {
+    empty_list(request, "TrafficPolicyInstances")
+}
+
+fn instance_count(_: &Api, _: &Request) -> Result<Reply, ApiError> {
+    Ok(Reply::ok(|xml| xml.text("TrafficPolicyInstanceCount", 0)))
+}

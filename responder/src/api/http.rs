@@ -1,0 +1,123 @@
+//! The Route 53 API over HTTP: from a request to the operation that carries it out, and back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::any;
+use pulse53_core::assemble::Limits;
+use pulse53_core::model::{Name, Revision};
+
+use super::actions;
+use super::error::ApiError;
+use super::guard::{Access, Guard, guard};
+use super::identifiers;
+use super::route::{Reply, Request, find};
+use super::xml::{NAMESPACE, Xml};
+use crate::store::Store;
+
+/// The version that every path begins with.
+pub const VERSION: &str = "/2013-04-01";
+
+/// What operations are carried out on.
+pub struct Api {
+    /// What is declared.
+    pub store: Arc<Store>,
+    /// The revision that is answered from, everywhere.
+    pub in_force: Box<dyn Fn() -> Revision + Send + Sync>,
+    /// What new zones get, and bounds.
+    pub settings: Settings,
+}
+
+/// Settings of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Names of the servers of new zones; none: `ns1` in the zone itself.
+    pub name_servers: Vec<Name>,
+    /// The mailbox in the SOA of new zones; none: `hostmaster` in the zone itself.
+    pub hostmaster: Option<Name>,
+    /// Bounds that configuration may raise.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The API's requests, guarded.
+pub fn router(api: Arc<Api>, access: Access) -> Router {
+    let guarded = Guard { access, refuse: |error| respond(&identifiers::uuid(), Err(error), "", None) };
+    Router::new()
+        .route(&format!("{VERSION}/{{*path}}"), any(answer))
+        .with_state(api)
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(guarded, guard))
+}
+
+async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, request: HttpRequest) -> Response {
+    let request_id = identifiers::uuid();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+    let (parts, body) = request.into_parts();
+    // The guard has read and bounded it.
+    let body = axum::body::to_bytes(body, super::guard::BODY_MAX).await.unwrap_or_default();
+    let found = find(actions::TABLES, &parts.method, parts.uri.path().trim_start_matches(VERSION));
+    let (route, parameters) = match found {
+        Ok(found) => found,
+        Err(error) => return respond(&request_id, Err(error), "", None),
+    };
+    let query = decode_query(parts.uri.query().unwrap_or_default());
+    let request = Request { operation: route.operation, parameters, query, body };
+    let result = tokio::task::spawn_blocking(move || (route.action)(&api, &request)).await;
+    let result = result.unwrap_or_else(|panic| {
+        tracing::error!(%panic, operation = route.operation, "an operation failed");
+        let failed = ApiError::new("InternalFailure", "pulse53 failed; its log says why.");
+        Err(failed.with_status(StatusCode::INTERNAL_SERVER_ERROR))
+    });
+    tracing::debug!(operation = route.operation, request_id, error = ?result.as_ref().err(), "answered");
+    respond(&request_id, result, route.operation, host.as_deref())
+}
+
+/// Keys and values as forms encode them, except that a plus sign is one: clients escape spaces.
+fn decode_query(query: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key), decode(value))
+        })
+        .collect()
+}
+
+fn respond(
+    request_id: &str,
+    result: Result<Reply, ApiError>,
+    operation: &str,
+    host: Option<&str>,
+) -> Response {
+    let mut response =
+        Response::builder().header(header::CONTENT_TYPE, "text/xml").header("x-amzn-RequestId", request_id);
+    let body = match result {
+        Ok(reply) => {
+            response = response.status(reply.status);
+            if let (Some(location), Some(host)) = (&reply.location, host) {
+                response = response.header(header::LOCATION, format!("http://{host}{VERSION}/{location}"));
+            }
+            let mut xml = Xml::document();
+            xml.root(&format!("{operation}Response"), NAMESPACE, |xml| xml.append(&reply.content));
+            xml.into_string()
+        }
+        Err(error) => {
+            response = response.status(error.status);
+            error.to_xml(request_id)
+        }
+    };
+    response.body(Body::from(body)).unwrap_or_default()
+}
