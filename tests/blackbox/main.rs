@@ -3,6 +3,7 @@
 //! Every test has a site of its own (`harness`), so tests run side by side. Whatever takes time is polled a bounded number of
 //! times; no test looks at how long anything took.
 
+mod api;
 mod conformance;
 mod harness;
 mod health;

@@ -3,6 +3,7 @@
 //! Every problem of every file is told at once. Whatever was opened is listed also when reading failed, so that a mended file is
 //! noticed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,9 +34,11 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
     for zone in &config.zones {
         builder.add_zone(reading.zone(zone));
     }
+    let mut of_file = HashSet::new();
     if let Some((name, text)) = config.health_checks.as_ref().and_then(|file| reading.text(file)) {
         let read = read_health_checks(&name, &text);
         builder.add_findings(read.findings);
+        of_file.extend(read.checks.iter().map(|check| check.id.clone()));
         builder.add_checks(read.checks.into_iter().map(Arc::new));
     }
     if let Some((name, text)) = config.cidr_collections.as_ref().and_then(|file| reading.text(file)) {
@@ -52,10 +55,12 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
         .values()
         .filter(|zone| !of_files(zone))
         .for_each(|zone| builder.add_served_zone(zone.clone()));
+    builder.add_checks(written.checks.values().filter(|check| !of_file.contains(&check.id)).cloned());
     let built = builder.build(Revision::default()).map(|(mut snapshot, warnings)| {
         let is_written =
             |zone: &Arc<Zone>| written.zones.get(&zone.id).is_some_and(|other| Arc::ptr_eq(zone, other));
         snapshot.zones.retain(|_, zone| !is_written(zone));
+        snapshot.checks.retain(|id, _| of_file.contains(id));
         (snapshot, warnings)
     });
     let geo = reading.geo(config);

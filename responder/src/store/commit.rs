@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use pulse53_core::change::Edit;
-use pulse53_core::model::{Revision, Snapshot, Zone, ZoneId};
+use pulse53_core::model::{CheckId, HealthCheck, Revision, Snapshot, Zone, ZoneId};
 use redb::Database;
 
 use super::StoreError;
-use super::rows::{META, RECORD_SETS, ResourceKind, Row, TAGS, key, set_key, table};
+use super::rows::{META, RECORD_SETS, ResourceKind, Row, TABLES, TAGS, key, set_key, table};
 
 /// A row put, or removed.
 #[derive(Debug, Clone)]
@@ -23,11 +23,12 @@ pub struct Commit {
     revision: Revision,
     rows: Vec<RowEdit>,
     zones: Vec<(ZoneId, Option<Arc<Zone>>)>,
+    checks: Vec<(CheckId, Option<Arc<HealthCheck>>)>,
 }
 
 impl Commit {
     pub(super) fn new(revision: Revision) -> Self {
-        Self { revision, rows: Vec::new(), zones: Vec::new() }
+        Self { revision, rows: Vec::new(), zones: Vec::new(), checks: Vec::new() }
     }
 
     /// The revision that it makes.
@@ -36,12 +37,12 @@ impl Commit {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.zones.is_empty()
+        self.rows.is_empty() && !self.is_declared()
     }
 
     /// Whether answers can change with it.
     pub(super) fn is_declared(&self) -> bool {
-        !self.zones.is_empty()
+        !self.zones.is_empty() || !self.checks.is_empty()
     }
 
     /// Puts a row in place of any under the same key.
@@ -96,15 +97,31 @@ impl Commit {
         self.zones.push((zone.id.clone(), None));
     }
 
+    /// Puts a health check in force; its rows go with [`Self::put`] and [`Self::tag`].
+    pub fn declare_check(&mut self, check: Arc<HealthCheck>) {
+        self.checks.push((check.id.clone(), Some(check)));
+    }
+
+    /// Takes a health check out of force.
+    pub fn drop_check(&mut self, id: CheckId) {
+        self.checks.push((id, None));
+    }
+
     /// Writes the rows; they are on disk when this returns.
     pub(super) fn write(&self, database: &Database) -> Result<(), StoreError> {
         let transaction = database.begin_write()?;
         transaction.open_table(META)?.insert("revision", self.revision.0)?;
-        for RowEdit { table: name, key, value } in &self.rows {
+        for name in TABLES {
+            let mut rows = self.rows.iter().filter(|row| row.table == name).peekable();
+            if rows.peek().is_none() {
+                continue;
+            }
             let mut table = transaction.open_table(table(name))?;
-            match value {
-                Some(value) => drop(table.insert(key.as_slice(), value.as_slice())?),
-                None => drop(table.remove(key.as_slice())?),
+            for RowEdit { key, value, .. } in rows {
+                match value {
+                    Some(value) => drop(table.insert(key.as_slice(), value.as_slice())?),
+                    None => drop(table.remove(key.as_slice())?),
+                }
             }
         }
         transaction.commit()?;
@@ -118,6 +135,12 @@ impl Commit {
             match zone {
                 Some(zone) => drop(after.zones.insert(id, zone)),
                 None => drop(after.zones.remove(&id)),
+            }
+        }
+        for (id, check) in self.checks {
+            match check {
+                Some(check) => drop(after.checks.insert(id, check)),
+                None => drop(after.checks.remove(&id)),
             }
         }
         after

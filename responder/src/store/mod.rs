@@ -24,15 +24,16 @@ mod tests;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use pulse53_core::change::zone_of_record_sets;
-use pulse53_core::model::{Name, Problem, Revision, Snapshot, Zone, ZoneId};
+use pulse53_core::model::{HealthCheck, Name, Problem, Revision, Snapshot, Zone, ZoneId};
 use redb::{Database, ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
 pub use commit::Commit;
 pub use error::StoreError;
 pub use reading::Reading;
-pub use rows::{ChangeRow, Reference, ResourceKind, Row, ZoneRow, set_key};
+pub use rows::{ChangeRow, CheckRow, Reference, ResourceKind, Row, ZoneRow, set_key};
 
 use reading::read_revision;
 use rows::{FORMAT, TABLES, table};
@@ -48,6 +49,8 @@ const CACHE_OCTETS: usize = 32 << 20;
 pub struct Store {
     database: Database,
     state: Mutex<State>,
+    /// The same as `State::all`, for readers, who do not wait for a commit to reach the disk.
+    all: ArcSwap<Snapshot>,
     watch: watch::Sender<Arc<Snapshot>>,
 }
 
@@ -80,10 +83,14 @@ impl Store {
             let zone = load_zone(&reading, &id, &row)?;
             all.zones.insert(zone.id.clone(), Arc::new(zone));
         }
+        for (id, row) in reading.rows::<CheckRow>(&[])? {
+            let check = load_check(&reading, &id, &row)?;
+            all.checks.insert(check.id.clone(), Arc::new(check));
+        }
         drop(reading);
         let all = Arc::new(all);
         let state = Mutex::new(State { files: Snapshot::default(), all: all.clone() });
-        Ok(Self { database, state, watch: watch::Sender::new(all) })
+        Ok(Self { database, state, all: ArcSwap::new(all.clone()), watch: watch::Sender::new(all) })
     }
 
     /// What is declared, now and whenever what can be answered changes.
@@ -94,13 +101,8 @@ impl Store {
     /// A consistent view of the rows.
     pub fn read(&self) -> Result<Reading, StoreError> {
         // The snapshot first: it may then be older than the rows, and never tells of rows that are not there.
-        let all = self.state().all.clone();
+        let all = self.all.load_full();
         Ok(Reading::new(self.database.begin_read()?, all))
-    }
-
-    /// Whether files declare the zone.
-    pub fn is_of_files(&self, zone: &ZoneId) -> bool {
-        self.state().files.zones.contains_key(zone)
     }
 
     /// Judges a change on what is in force and commits it, alone: nothing else is committed meanwhile.
@@ -149,6 +151,7 @@ impl Store {
         let commit = Commit::new(Revision(all.revision.0 + 1));
         commit.write(&self.database)?;
         state.all = Arc::new(commit.apply(&all));
+        self.all.store(state.all.clone());
         state.files = files;
         self.watch.send_replace(state.all.clone());
         Ok(state.all.clone())
@@ -159,6 +162,7 @@ impl Store {
         let revision = commit.revision();
         let is_declared = commit.is_declared();
         state.all = Arc::new(commit.apply(&state.all));
+        self.all.store(state.all.clone());
         // Nobody answers from tags and comments: whoever watches learns the revision with the next declaration.
         if is_declared {
             self.watch.send_replace(state.all.clone());
@@ -246,6 +250,14 @@ fn create_tables(database: &Database) -> Result<u64, redb::Error> {
     };
     transaction.commit()?;
     Ok(format)
+}
+
+fn load_check(reading: &Reading, id: &str, row: &CheckRow) -> Result<HealthCheck, StoreError> {
+    let tags = reading.tags(ResourceKind::HealthCheck, id)?.into_iter().collect();
+    row.declare(id, tags).map_err(|violations| {
+        let what: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
+        StoreError::Damaged { table: CheckRow::TABLE, key: id.to_owned(), what: what.join("; ") }
+    })
 }
 
 fn load_zone(reading: &Reading, id: &str, row: &ZoneRow) -> Result<Zone, StoreError> {

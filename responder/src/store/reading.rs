@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use super::rows::{META, RECORD_SETS, ResourceKind, Row, TAGS, key, table};
 
+/// Takes the rest of a row's key, its whole key, and its value.
+type See<'s> = dyn FnMut(String, &[u8], &[u8]) -> Result<(), StoreError> + 's;
+
 /// The rows at one revision, and what was declared when they were looked at.
 pub struct Reading {
     transaction: ReadTransaction,
@@ -91,7 +94,7 @@ impl Reading {
         parts: &[&str],
         from: &str,
         max: usize,
-        see: &mut dyn FnMut(String, &[u8], &[u8]) -> Result<(), StoreError>,
+        see: &mut See<'_>,
     ) -> Result<(), StoreError> {
         let mut prefix = key(parts);
         if !parts.is_empty() {

@@ -3,7 +3,11 @@
 //! Keys of several parts join them with a zero octet, which no part can hold and which sorts before everything, so that their
 //! octet order is the order of the parts.
 
+use std::collections::BTreeMap;
+
 use pulse53_core::change::SetKey;
+use pulse53_core::model::HealthCheck;
+use pulse53_core::route53::{HealthCheckConfig, Violation, declare_health_check};
 use redb::TableDefinition;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,7 +24,8 @@ pub(super) const RECORD_SETS: &str = "record_sets";
 pub(super) const TAGS: &str = "tags";
 
 /// Every table but [`META`].
-pub(super) const TABLES: [&str; 5] = [ZoneRow::TABLE, RECORD_SETS, TAGS, ChangeRow::TABLE, Reference::TABLE];
+pub(super) const TABLES: [&str; 6] =
+    [ZoneRow::TABLE, RECORD_SETS, TAGS, ChangeRow::TABLE, Reference::TABLE, CheckRow::TABLE];
 
 /// A table by name.
 pub(super) fn table(name: &'static str) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
@@ -84,6 +89,28 @@ pub struct Reference {
 
 impl Row for Reference {
     const TABLE: &'static str = "references";
+}
+
+/// A health check, by id; its tags are with all tags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRow {
+    /// Given by who made it.
+    pub caller_reference: String,
+    /// `HealthCheckVersion`, from 1.
+    pub version: u64,
+    /// As it was submitted, updates included.
+    pub config: HealthCheckConfig,
+}
+
+impl Row for CheckRow {
+    const TABLE: &'static str = "checks";
+}
+
+impl CheckRow {
+    /// What it means, with the check's tags.
+    pub fn declare(&self, id: &str, tags: BTreeMap<String, String>) -> Result<HealthCheck, Vec<Violation>> {
+        declare_health_check(id, self.version, &self.config, None, tags, None)
+    }
 }
 
 /// What can be tagged, and named by caller references.

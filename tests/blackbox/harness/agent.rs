@@ -98,14 +98,26 @@ impl<'a> Agent<'a> {
     }
 
     fn exposition(&self) -> String {
+        self.exchange(9553, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    }
+
+    /// Sends the API one request under its version's path; the status and the whole response. `headers` end in CRLF each.
+    pub fn api(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        let head =
+            format!("{method} /2013-04-01/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        let text = self.exchange(5380, &format!("{head}{headers}Content-Length: {length}\r\n\r\n{body}"));
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("no status in\n{text}")), text)
+    }
+
+    fn exchange(&self, port: u16, request: &str) -> String {
         let mut stream =
-            self.server.within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, 9553))).expect("metrics");
+            self.server.within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port))).expect("a listener");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .expect("a request is taken");
+        stream.write_all(request.as_bytes()).expect("a request is taken");
         let mut text = String::new();
-        stream.read_to_string(&mut text).expect("metrics are text");
+        stream.read_to_string(&mut text).expect("responses are text");
         text
     }
 

@@ -12,6 +12,7 @@ mod health_check;
 mod health_checks;
 mod json;
 mod listed;
+mod listed_check;
 mod record_set;
 mod record_sets;
 mod tags;

@@ -1,6 +1,8 @@
 //! The operations, a file for each resource.
 
 mod changes;
+mod health_check_xml;
+mod health_checks;
 mod hosted_zone_lists;
 mod hosted_zones;
 mod missing;
@@ -16,6 +18,7 @@ pub const TABLES: &[&[Route]] = &[
     hosted_zone_lists::ROUTES,
     record_sets::ROUTES,
     changes::ROUTES,
+    health_checks::ROUTES,
     tags::ROUTES,
     missing::ROUTES,
 ];

@@ -1,7 +1,10 @@
 //! Tags of hosted zones and health checks.
 
+use std::collections::BTreeMap;
+
 use pulse53_core::model::{CheckId, ZoneId};
 
+use super::health_checks;
 use crate::api::error::ApiError;
 use crate::api::http::Api;
 use crate::api::route::{Reply, Request, Route, bare_id, route};
@@ -72,13 +75,16 @@ fn change(api: &Api, request: &Request) -> Result<Reply, ApiError> {
             let zone = &reading.declared().zones[&ZoneId(id.into())];
             return Err(ApiError::access_denied(format!("Zone {} is managed by a file.", zone.apex)));
         }
-        let mut keys: Vec<String> = reading.tags(kind, id)?.into_iter().map(|(key, _)| key).collect();
-        keys.retain(|key| !removed.contains(key));
-        keys.extend(added.iter().map(|(key, _)| key.clone()));
-        keys.sort();
-        keys.dedup();
-        if keys.len() > TAGS_MAX {
+        let mut tags: BTreeMap<String, String> = reading.tags(kind, id)?.into_iter().collect();
+        tags.retain(|key, _| !removed.contains(key));
+        tags.extend(added.iter().cloned());
+        if tags.len() > TAGS_MAX {
             return Err(ApiError::invalid_input(format!("A resource has at most {TAGS_MAX} tags")));
+        }
+        if kind == ResourceKind::HealthCheck {
+            // Our own tags change what a check does (H-2), at once.
+            let row = health_checks::find_writable(reading, id)?;
+            commit.declare_check(health_checks::declare(reading, id, &row, tags)?);
         }
         removed.iter().for_each(|key| commit.tag(kind, id, key, None));
         added.iter().for_each(|(key, value)| commit.tag(kind, id, key, Some(value)));
