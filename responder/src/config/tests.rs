@@ -43,6 +43,9 @@ log = 1000
 
 [api]
 listen = "192.0.2.53:5380"
+name_servers = ["ns1.example.net", "ns2.example.net."]
+hostmaster = "dns.example.net"
+record_sets_per_zone_max = 100_000
 [[api.credential]]
 access_key_id = "AKIA"
 secret_access_key_file = "secret"
@@ -82,7 +85,10 @@ level = "info,pulse53::serve=debug"
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 30);
+    assert_eq!(zone.source.line, 33);
+    assert_eq!(config.api.name_servers[1].to_string(), "ns2.example.net.");
+    assert_eq!(config.api.hostmaster.unwrap().to_string(), "dns.example.net.");
+    assert_eq!(config.api.record_sets_per_zone_max, 100_000);
     assert_eq!(config.api.credentials[0].secret_access_key_file, Path::new("etc/secret"));
     assert_eq!(config.geo.database.unwrap().path, Path::new("etc/city.mmdb"));
 }
