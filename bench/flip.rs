@@ -45,7 +45,8 @@ fn flips(policy: Flipping, groups: usize) {
         let questions = touched.iter().map(|&group| compiler.question(group));
         let synced = datapath::sync_groups(hot, compiler.table(), questions);
         let ended = Moment::now();
-        assert_eq!((synced.written, synced.refused), (groups, 0));
+        assert_eq!(synced.written + synced.refused, groups);
+        assert!(synced.refused <= groups / 1_000, "{synced:?}");
         compiled.push(begun.until(decided));
         written.push(begun.until(ended));
     }

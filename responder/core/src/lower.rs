@@ -106,7 +106,13 @@ const CNAME_TYPES: [RecordType; 4] = [RecordType::CNAME, RecordType::A, RecordTy
 /// Every question of the table with its entry, or why it has none.
 pub fn lower(table: &AnswerTable) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
     table.zones().flat_map(move |zone| {
-        zone.owners().flat_map(move |(name, owner)| {
+        // What lies in a zone within this one is not this one's to answer.
+        let has_inner =
+            table.zones().any(|other| other.apex != zone.apex && other.apex.is_at_or_below(&zone.apex));
+        let is_own = move |name: &Name| {
+            !has_inner || table.zone_of(name.as_wire()).is_some_and(|own| own.apex == zone.apex)
+        };
+        zone.owners().filter(move |(name, _)| is_own(name)).flat_map(move |(name, owner)| {
             questions(owner).map(move |qtype| {
                 let entry = lower_question(table, zone, owner, name, qtype);
                 (HotKey { name: name.clone(), qtype }, entry)
@@ -129,13 +135,16 @@ pub fn lower_group(
     owner_name: &Name,
     rtype: RecordType,
 ) -> Vec<(HotKey, Result<HotEntry, NotHot>)> {
-    let Some(zone) = table.zone_of(owner_name.as_wire()) else { return Vec::new() };
-    let Some(owner) = zone.owner(owner_name.as_wire()) else { return Vec::new() };
+    let owned =
+        table.zone_of(owner_name.as_wire()).and_then(|zone| Some((zone, zone.owner(owner_name.as_wire())?)));
     let types = if rtype == RecordType::CNAME { CNAME_TYPES.to_vec() } else { vec![rtype] };
     types
         .into_iter()
         .map(|qtype| {
-            let entry = lower_question(table, zone, owner, owner_name, qtype);
+            let entry = match owned {
+                Some((zone, owner)) => lower_question(table, zone, owner, owner_name, qtype),
+                None => Err(NotHot::Empty),
+            };
             (HotKey { name: owner_name.clone(), qtype }, entry)
         })
         .collect()

@@ -179,6 +179,24 @@ impl AnswerTable {
         differs
     }
 
+    /// Makes a plan the very one of another table.
+    pub(crate) fn share_plan(&mut self, index: GroupIndex, plan: Arc<Plan>) {
+        self.plans.set(index.0 as usize, plan);
+    }
+
+    pub(crate) fn set_clients(&mut self, clients: Arc<Clients>) {
+        self.clients = clients;
+    }
+
+    /// Whether two tables have the same zones, with the same answers for what does not exist.
+    pub(crate) fn zones_alike(&self, other: &Self) -> bool {
+        let (here, there) = (&self.zones.by_apex, &other.zones.by_apex);
+        here.len() == there.len()
+            && here
+                .iter()
+                .all(|(apex, zone)| there.get(apex).is_some_and(|other| zone.nodata == other.nodata))
+    }
+
     /// The plan of a group.
     pub fn plan(&self, index: GroupIndex) -> &Arc<Plan> {
         &self.plans[index.0 as usize]

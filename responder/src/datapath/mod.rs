@@ -174,7 +174,20 @@ impl Datapath {
         }
     }
 
-    /// Brings changed groups into the kernel.
+    /// Brings groups into the kernel that came, went or changed; if that crowds the unit, everything into a larger one.
+    pub fn sync_changed<'a>(
+        &mut self,
+        table: &AnswerTable,
+        groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
+    ) -> Synced {
+        let synced = self.sync_groups(table, groups);
+        let hot = self.loaded.hot_table();
+        let crowded =
+            2 * hot.len() > hot.sizes().slots as usize && hot.len() < self.settings.capacity as usize;
+        if synced.refused > 0 || crowded { self.sync_all(table) } else { synced }
+    }
+
+    /// Brings groups into the kernel whose answers changed.
     pub fn sync_groups<'a>(
         &mut self,
         table: &AnswerTable,

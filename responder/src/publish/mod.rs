@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use pulse53_core::compile::{Compiler, Finding};
+use pulse53_core::compile::{Compiler, Finding, Succession};
 use pulse53_core::geo::GeoDb;
 use pulse53_core::health::HealthView;
 use pulse53_core::model::{CheckId, Revision, Snapshot};
@@ -40,7 +40,7 @@ pub struct Published {
     pub generation: Generation,
     /// What it was compiled from.
     pub revision: Revision,
-    /// Groups whose answers changed; none for a compilation of everything.
+    /// Groups whose answers changed; none if more changed than groups.
     pub groups: Option<usize>,
     /// What was written into the kernel, if there is a kernel half.
     pub synced: Option<Synced>,
@@ -111,12 +111,20 @@ impl Publisher {
     /// Compiles other declarations and publishes the result.
     pub fn declare(&mut self, snapshot: Arc<Snapshot>, geo: &GeoDb) -> Published {
         let generation = self.compiler.table().generation().next();
-        self.compiler = Compiler::with_geo(&snapshot, geo, &|check| self.view.is_healthy(check), generation);
+        let Succession { compiler, changed } =
+            self.compiler.succeed(&snapshot, geo, &|check| self.view.is_healthy(check), generation);
+        self.compiler = compiler;
         self.snapshot = snapshot;
         self.shared.findings.store(Arc::new(self.compiler.findings().to_vec()));
         self.shared.table.store(Arc::new(self.compiler.table().clone()));
-        let synced = self.shared.datapath().as_mut().map(|datapath| datapath.sync_all(self.compiler.table()));
-        self.published(None, synced, None)
+        let table = self.compiler.table();
+        let synced = self.shared.datapath().as_mut().map(|datapath| match &changed {
+            Some(changed) => {
+                datapath.sync_changed(table, changed.iter().map(|(owner, rtype)| (owner, *rtype)))
+            }
+            None => datapath.sync_all(table),
+        });
+        self.published(changed.map(|changed| changed.len()), synced, None)
     }
 
     /// Follows changed statuses.

@@ -35,6 +35,16 @@ impl Node {
         self.targets.iter().flatten().copied()
     }
 
+    /// Whether any member is an alias, with a target or without.
+    pub(super) fn has_aliases(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
+    /// Zone, owner and type: nodes are in this order.
+    pub(super) fn key(&self) -> (&ZoneId, &Name, RecordType) {
+        (&self.zone, &self.owner, self.rtype)
+    }
+
     /// Whether another group's answer depends on this one.
     pub(super) fn is_target(&self) -> bool {
         !self.parents.is_empty()
@@ -164,6 +174,11 @@ impl Graph {
         let mut order: Vec<GroupIndex> = self.indices().collect();
         order.sort_by_key(|&index| self[index].rank);
         order
+    }
+
+    /// Every check that a group refers to.
+    pub(super) fn checks(&self) -> impl Iterator<Item = &CheckId> {
+        self.by_check.keys()
     }
 
     /// The groups that refer to a check directly.

@@ -12,6 +12,7 @@ mod distribution;
 mod graph;
 mod plan;
 pub(crate) mod policy;
+mod succeed;
 
 #[cfg(test)]
 pub(crate) mod random;
@@ -29,6 +30,7 @@ pub use graph::GroupIndex;
 use graph::{Graph, Pending};
 pub use plan::{ANSWERS_MAX, Column, Plan, Weights};
 pub(crate) use policy::TOGETHER_MAX;
+pub use succeed::Succession;
 
 use crate::body::Body;
 use crate::geo::GeoDb;
@@ -71,6 +73,8 @@ pub struct Compiler {
     evaluations: HashMap<GroupIndex, Box<[Evaluation]>>,
     table: AnswerTable,
     findings: Vec<Finding>,
+    /// The status under which each check was last looked at.
+    statuses: HashMap<CheckId, bool>,
 }
 
 impl Compiler {
@@ -81,6 +85,16 @@ impl Compiler {
 
     /// Compiles everything.
     pub fn with_geo(snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>, generation: Generation) -> Self {
+        let mut compiler = Self::begin(snapshot, geo, health, generation);
+        for index in compiler.graph.in_order() {
+            let evaluated = compiler.evaluate(index, health);
+            compiler.take_up(index, evaluated);
+        }
+        compiler
+    }
+
+    /// Everything but the evaluations.
+    fn begin(snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>, generation: Generation) -> Self {
         let graph = Graph::new(snapshot);
         let classes = Classes::new(snapshot, &graph, geo);
         let groups = graph.indices().map(|index| {
@@ -88,12 +102,8 @@ impl Compiler {
             (index, &node.zone, &node.owner, node.rtype)
         });
         let table = AnswerTable::new(snapshot, groups, classes.clients.clone(), generation);
-        let mut compiler = Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new() };
-        for index in compiler.graph.in_order() {
-            let evaluated = compiler.evaluate(index, health);
-            compiler.take_up(index, evaluated);
-        }
-        compiler
+        let statuses = graph.checks().map(|check| (check.clone(), health(check))).collect();
+        Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new(), statuses }
     }
 
     /// The table as it stands. Cloning it is cheap; the clone does not change any more.
@@ -115,6 +125,9 @@ impl Compiler {
     ) -> Vec<GroupIndex> {
         let mut pending = Pending::default();
         for check in changed {
+            if let Some(status) = self.statuses.get_mut(check) {
+                *status = health(check);
+            }
             for &index in self.graph.with_check(check) {
                 pending.add(&self.graph, index);
             }
