@@ -9,6 +9,7 @@ mod harness;
 mod health;
 mod lifecycle;
 mod load;
+mod queues;
 mod refusals;
 mod reload;
 mod tcp;

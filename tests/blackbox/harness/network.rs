@@ -1,14 +1,16 @@
-//! Two network namespaces joined by a veth pair.
+//! Two network namespaces joined by a veth pair, or by two interfaces of this machine that are given for it.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::command::{succeed, try_quietly};
+use super::eventually;
 
 /// Both ends of the pair: each is alone where it is.
 pub const INTERFACE: &str = "wire0";
@@ -26,6 +28,13 @@ pub const SERVED: [SocketAddr; 2] =
 /// Where `ip netns` keeps the namespaces it names.
 const DIRECTORY: &str = "/run/netns";
 const PREFIX: &str = "pulse53-test-";
+
+/// Names the client's and the server's interface, `eth0,eth1` say, whose wires meet: in a virtual machine with its own driver,
+/// for one. They serve one test at a time.
+const GIVEN: &str = "PULSE53_TEST_WIRE";
+
+/// Receive queues at either end of a veth pair.
+const QUEUES: usize = 2;
 
 /// A named network namespace, deleted when dropped.
 #[derive(Debug)]
@@ -81,39 +90,112 @@ impl Drop for Namespace {
     }
 }
 
-/// Both namespaces and the pair between them.
+/// Both namespaces and what joins them.
 #[derive(Debug)]
 pub struct Network {
     /// Who asks.
     pub client: Namespace,
     /// Who answers.
     pub server: Namespace,
+    given: Option<Given>,
 }
 
 impl Network {
     /// A network no other test has; `id` begins with the id of this process and a hyphen.
     pub fn make(id: &str) -> Self {
+        let given = Given::take();
         let client = Namespace::make(format!("{PREFIX}{id}-client"));
         let server = Namespace::make(format!("{PREFIX}{id}-server"));
-        succeed(Command::new("ip").args(["link", "add", "name", INTERFACE, "netns", &client.name]).args([
-            "type",
-            "veth",
-            "peer",
-            "name",
-            INTERFACE,
-            "netns",
-            &server.name,
-        ]));
-        for (namespace, v4, v6) in [(&client, CLIENT_V4, CLIENT_V6), (&server, SERVER_V4, SERVER_V6)] {
+        let network = Self { client, server, given };
+        network.join();
+        for (namespace, v4, v6) in network.ends() {
             namespace.ip(&format!("address add {v4}/24 dev {INTERFACE}"));
             // Without duplicate detection the address can be used at once.
             namespace.ip(&format!("address add {v6}/64 dev {INTERFACE} nodad"));
             namespace.ip(&format!("link set {INTERFACE} up"));
         }
         // Clients may have any address.
-        server.ip(&format!("route add default via {CLIENT_V4}"));
-        server.ip(&format!("-6 route add default via {CLIENT_V6}"));
-        Self { client, server }
+        network.server.ip(&format!("route add default via {CLIENT_V4}"));
+        network.server.ip(&format!("-6 route add default via {CLIENT_V6}"));
+        network
+    }
+
+    /// Whether the ends are a veth pair, which needs a program at both.
+    pub fn is_veth(&self) -> bool {
+        self.given.is_none()
+    }
+
+    fn ends(&self) -> [(&Namespace, Ipv4Addr, Ipv6Addr); 2] {
+        [(&self.client, CLIENT_V4, CLIENT_V6), (&self.server, SERVER_V4, SERVER_V6)]
+    }
+
+    fn join(&self) {
+        if let Some(given) = &self.given {
+            for ((namespace, ..), name) in self.ends().iter().zip(&given.names) {
+                given.is_free(name);
+                succeed(
+                    Command::new("ip")
+                        .args(["link", "set", name, "netns", &namespace.name])
+                        .args(["name", INTERFACE]),
+                );
+            }
+            return;
+        }
+        let queues = format!("numrxqueues {QUEUES} numtxqueues {QUEUES}");
+        let [client, server] = [&self.client.name, &self.server.name];
+        succeed(
+            Command::new("ip")
+                .args(["link", "add", "name", INTERFACE, "netns", client])
+                .args(format!("{queues} type veth peer name {INTERFACE} netns {server} {queues}").split(' ')),
+        );
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let Some(given) = &self.given else { return };
+        for ((namespace, ..), name) in self.ends().iter().zip(&given.names) {
+            // Back to where the first process is, under the name it had.
+            try_quietly(Command::new("ip").args([
+                "-netns",
+                &namespace.name,
+                "link",
+                "set",
+                INTERFACE,
+                "down",
+            ]));
+            try_quietly(
+                Command::new("ip")
+                    .args(["-netns", &namespace.name, "link", "set", INTERFACE])
+                    .args(["netns", "1", "name", name]),
+            );
+        }
+    }
+}
+
+/// Two interfaces, for one test at a time.
+#[derive(Debug)]
+struct Given {
+    names: [String; 2],
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Given {
+    fn take() -> Option<Self> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let names = std::env::var(GIVEN).ok()?;
+        let (client, server) = names.split_once(',').expect("PULSE53_TEST_WIRE names two interfaces");
+        // A test that has failed has put them back, too.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Self { names: [client.to_owned(), server.to_owned()], _alone: alone })
+    }
+
+    /// Waits until the program of the test before is gone: the kernel takes a link apart some time after its last user.
+    fn is_free(&self, name: &str) {
+        eventually("an interface without XDP", || {
+            let link = succeed(Command::new("ip").args(["link", "show", "dev", name]));
+            if link.contains("xdp") { Err(link) } else { Ok(()) }
+        });
     }
 }
 

@@ -14,15 +14,15 @@ use super::place::{self, Place};
 /// The zone that most tests serve.
 pub const ZONE: &str = "example.com";
 
-/// Fields are dropped in order: the peer before the namespace it is in.
+/// Fields are dropped in order: the peer before the namespace it is in, and all pins before the interfaces they hold.
 #[derive(Debug)]
 pub struct Site {
-    /// XDP on the client's end; taken away by who brings a program of its own.
+    /// XDP on the client's end of a veth pair; taken away by who brings a program of its own.
     pub peer: Option<Peer>,
-    /// Both namespaces.
-    pub network: Network,
     /// The directory.
     pub place: Place,
+    /// Both namespaces.
+    pub network: Network,
 }
 
 impl Site {
@@ -40,8 +40,8 @@ impl Site {
         });
         let id = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let network = Network::make(&id);
-        let peer = Some(Peer::attach(&network.client));
-        Some(Self { peer, network, place: Place::make(&id) })
+        let peer = network.is_veth().then(|| Peer::attach(&network.client));
+        Some(Self { peer, place: Place::make(&id), network })
     }
 
     /// Writes the configuration: what every test has, then what it adds to `[xdp]`, then its sections.

@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::guest::{self, Told};
+use super::wire::Wire;
 use crate::process;
+
+/// Processors of the guest.
+pub const PROCESSORS: usize = 2;
 
 /// A KVM that has not brought the guest up by then counts as unusable: some let a guest start and hang.
 const KVM_PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +37,7 @@ pub struct Machine {
     /// Where the kernel's messages are kept.
     pub console: PathBuf,
     pub memory_mib: u32,
+    pub wire: Wire,
     /// A machine that has not ended by then is killed.
     pub limit: Duration,
 }
@@ -110,11 +115,13 @@ impl Machine {
         let (accelerator, processor) =
             if acceleration == Acceleration::Kvm { ("kvm", "host") } else { ("tcg,thread=multi", "max") };
         // It does not outlive this program, even if that is killed.
-        let mut qemu = Command::new("setpriv");
+        let mut qemu = self.wire.command("setpriv").unwrap_or_else(|| Command::new("setpriv"));
         qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
         qemu.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"])
-            .args(["-accel", accelerator, "-cpu", processor, "-smp", "2"])
+            .args(["-accel", accelerator, "-cpu", processor, "-smp"])
+            .arg(PROCESSORS.to_string())
             .args(["-m", &self.memory_mib.to_string()])
+            .args(self.wire.arguments())
             // Tests on the first line, the kernel on the second: neither breaks into the other's lines.
             .args(["-serial", "stdio", "-serial"])
             .arg(format!("file:{}", self.console.display()))

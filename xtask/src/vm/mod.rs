@@ -9,6 +9,7 @@ mod kernel;
 mod machine;
 mod module;
 mod payload;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use image::Image;
 use kernel::Kernel;
 use machine::{Acceleration, Ended, Machine};
 use payload::Payload;
+use wire::Wire;
 
 #[derive(clap::Args)]
 #[command(
@@ -38,6 +40,10 @@ pub struct Arguments {
     /// A package, a .deb file or a bzImage; may be given more than once
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
+
+    /// Which tests; may be given more than once
+    #[arg(long, value_enum, value_name = "TESTS", default_values_t = Tests::ALL)]
+    only: Vec<Tests>,
 
     /// How the guest's instructions are run
     #[arg(long, value_enum, default_value_t = Acceleration::Auto)]
@@ -64,6 +70,21 @@ pub struct Arguments {
     rest: Vec<String>,
 }
 
+/// What can be run inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Tests {
+    /// Packets through the loaded program
+    Kernel,
+    /// Black box, over veth
+    Veth,
+    /// Black box, over virtio_net
+    Virtio,
+}
+
+impl Tests {
+    const ALL: [Self; 3] = [Self::Kernel, Self::Veth, Self::Virtio];
+}
+
 /// What the tests need of the kernel that may be a module.
 const MODULES: [&str; 3] = ["veth", "virtio_pci", "virtio_net"];
 
@@ -84,6 +105,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         "left out: {HOST_ONLY}, which needs no kernel; of a million packets, all but {} (--packets)",
         arguments.packets
     );
+    let wire = Wire::find();
+    println!("wire: {}", wire.told());
     let mut acceleration = arguments.accelerate;
     let mut total = Count::default();
     let mut is_well = true;
@@ -91,7 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     for kernel in &kernels {
         let begun = Instant::now();
         println!("\nLinux {}", kernel.release);
-        let outcome = boot(kernel, &payload, arguments, &mut acceleration)?;
+        let outcome = boot(kernel, &payload, arguments, wire, &mut acceleration)?;
         total.add(&outcome.count);
         is_well &= outcome.is_well;
         let verdict = if outcome.is_well { "ok" } else { "FAILED" };
@@ -117,6 +140,7 @@ fn boot(
     kernel: &Kernel,
     payload: &Payload,
     arguments: &Arguments,
+    wire: Wire,
     acceleration: &mut Acceleration,
 ) -> Result<Outcome> {
     let runs = runs(arguments);
@@ -129,6 +153,7 @@ fn boot(
         initramfs,
         console: directory.join(format!("{}.console", kernel.release)),
         memory_mib: arguments.memory,
+        wire,
         limit: Duration::from_secs(arguments.limit * 60),
     };
     let mut report = Report::new(runs.len());
@@ -153,13 +178,24 @@ fn runs(arguments: &Arguments) -> Vec<Run> {
         ("PULSE53_BIN".to_owned(), payload::program("pulse53").display().to_string()),
         ("PULSE53_TEST_PACKETS".to_owned(), arguments.packets.to_string()),
     ];
-    let run = |name: &str, program: &str, more: &[&str]| Run {
-        name: name.to_owned(),
-        program: payload::program(program),
-        arguments: more.iter().map(ToString::to_string).chain(arguments.rest.iter().cloned()).collect(),
-        environment: environment.to_vec(),
+    let run = |tests: &Tests| {
+        let (name, program, own): (_, _, &[&str]) = match tests {
+            Tests::Kernel => ("kernel", "kernel", &["--skip", HOST_ONLY]),
+            Tests::Veth => ("black box over veth", "blackbox", &[]),
+            Tests::Virtio => ("black box over virtio_net", "blackbox", &["--test-threads", "1"]),
+        };
+        let mut environment = environment.to_vec();
+        if *tests == Tests::Virtio {
+            environment.push(("PULSE53_TEST_WIRE".to_owned(), wire::ENDS.join(",")));
+        }
+        Run {
+            name: name.to_owned(),
+            program: payload::program(program),
+            arguments: own.iter().map(ToString::to_string).chain(arguments.rest.iter().cloned()).collect(),
+            environment,
+        }
     };
-    vec![run("kernel", "kernel", &["--skip", HOST_ONLY]), run("black box over veth", "blackbox", &[])]
+    arguments.only.iter().map(run).collect()
 }
 
 fn write_initramfs(kernel: &Kernel, payload: &Payload, runs: &[Run], path: &PathBuf) -> Result<()> {

@@ -17,7 +17,7 @@ const BINARIES: [&str; 2] = ["kernel", "blackbox"];
 const NEEDED: [&str; 5] = ["ip", "nsenter", "setpriv", "mount", "umount"];
 
 /// What some tests call, which are skipped without it.
-const USED: [&str; 2] = ["dnsperf", "kxdpgun"];
+const USED: [&str; 3] = ["dnsperf", "ethtool", "kxdpgun"];
 
 /// Where programs lie in the guest.
 const PROGRAMS: &str = "/tests";
