@@ -5,10 +5,12 @@
 
 mod api;
 mod conformance;
+mod dig;
 mod harness;
 mod health;
 mod lifecycle;
 mod load;
+mod old_kernel;
 mod queues;
 mod refusals;
 mod reload;

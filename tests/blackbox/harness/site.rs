@@ -28,6 +28,13 @@ pub struct Site {
 impl Site {
     /// A site, or nothing: then the test counts as skipped.
     pub fn make() -> Option<Self> {
+        let mut site = Self::without_programs()?;
+        site.peer = site.network.is_veth().then(|| Peer::attach(&site.network.client));
+        Some(site)
+    }
+
+    /// A site where no kernel has had to take a program yet.
+    pub fn without_programs() -> Option<Self> {
         static SWEPT: Once = Once::new();
         static MADE: AtomicUsize = AtomicUsize::new(0);
         if let Some(lacking) = lacking() {
@@ -40,8 +47,7 @@ impl Site {
         });
         let id = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let network = Network::make(&id);
-        let peer = network.is_veth().then(|| Peer::attach(&network.client));
-        Some(Self { peer, place: Place::make(&id), network })
+        Some(Self { peer: None, place: Place::make(&id), network })
     }
 
     /// Writes the configuration: what every test has, then what it adds to `[xdp]`, then its sections.

@@ -24,6 +24,16 @@ pub struct Image {
 }
 
 impl Image {
+    /// What every guest has: a shell, and places to mount things.
+    pub fn for_guest() -> Result<Self> {
+        let mut image = Self::default();
+        for directory in ["/dev", "/proc", "/sys", "/run", "/tmp", "/modules"] {
+            image.make_directory(directory.as_ref());
+        }
+        image.copy("/bin/busybox".as_ref())?;
+        Ok(image)
+    }
+
     /// Contents, at an absolute path.
     pub fn add(&mut self, path: &Path, octets: impl Into<Vec<u8>>) {
         path.ancestors().skip(1).for_each(|directory| self.make_directory(directory));
@@ -72,7 +82,7 @@ impl Image {
         Ok(true)
     }
 
-    pub fn make_directory(&mut self, path: &Path) {
+    fn make_directory(&mut self, path: &Path) {
         self.directories.insert(path.to_owned());
     }
 
@@ -82,8 +92,14 @@ impl Image {
         directories.join(":")
     }
 
+    /// Writes the archive into a file.
+    pub fn write_to(&self, path: &Path) -> Result<()> {
+        let file = std::fs::File::create(path).with_context(|| format!("making {}", path.display()))?;
+        self.write(std::io::BufWriter::new(file))
+    }
+
     /// Writes the archive in the format that kernels unpack (Documentation/driver-api/early-userspace/buffer-format.rst).
-    pub fn write(&self, mut out: impl Write) -> Result<()> {
+    fn write(&self, mut out: impl Write) -> Result<()> {
         let name = |path: &Path| path.strip_prefix("/").unwrap_or(path).display().to_string();
         for directory in self.directories.iter().filter(|directory| *directory != Path::new("/")) {
             NewcBuilder::new(&name(directory)).mode(DIRECTORY).nlink(2).write(&mut out, 0).finish()?;

@@ -24,6 +24,14 @@ pub struct Kernel {
     pub modules: Option<PathBuf>,
 }
 
+impl Kernel {
+    /// Its version as two numbers, 6 and 1 say.
+    pub fn version(&self) -> Option<(u32, u32)> {
+        let numbers = numbers(&self.release);
+        Some((*numbers.first()?, *numbers.get(1)?))
+    }
+}
+
 /// What is booted where nothing else is asked for: the distribution's kernel, and a newer one that it also offers.
 pub fn by_default() -> Result<Vec<String>> {
     let mut packages: Vec<String> =
@@ -200,7 +208,7 @@ mod tests {
         octets[0x300..0x312].copy_from_slice(b"6.1.0-56 (builder)");
         std::fs::write(&image, octets).unwrap();
         let kernel = of_image(&image).unwrap();
-        assert_eq!(kernel.release, "6.1.0-56");
+        assert_eq!((kernel.release.as_str(), kernel.version()), ("6.1.0-56", Some((6, 1))));
         std::fs::write(&image, "text").unwrap();
         assert!(of_image(&image).unwrap_err().to_string().contains("no bzImage"));
     }

@@ -1,32 +1,68 @@
 //! The machine: qemu, by KVM where that works and by emulation elsewhere.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::guest::{self, Told};
+use super::image::Image;
+use super::kernel::Kernel;
 use super::wire::Wire;
 use crate::process;
 
 /// Processors of the guest.
 pub const PROCESSORS: usize = 2;
 
-/// A KVM that has not brought the guest up by then counts as unusable: some let a guest start and hang.
-const KVM_PATIENCE: Duration = Duration::from_secs(30);
+/// A KVM that has not brought the guest up by then counts as unusable.
+const KVM_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How the guest's instructions are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Acceleration {
-    /// KVM if it works, else emulation
-    Auto,
     /// By the processor
     Kvm,
     /// By emulation: everywhere, and some twenty times slower
     Tcg,
+}
+
+impl Acceleration {
+    /// KVM where it works. That is seen by booting a kernel: there are machines whose KVM is there and takes no guest, or lets it
+    /// start and hang.
+    pub fn find(kernel: &Kernel, directory: &Path) -> Result<Self> {
+        if File::options().read(true).write(true).open("/dev/kvm").is_err() {
+            return Ok(Self::Tcg);
+        }
+        let initramfs = directory.join("trial.cpio");
+        let mut image = Image::for_guest()?;
+        image.add("/init".as_ref(), guest::init(&[], "", &[]));
+        image.write_to(&initramfs)?;
+        let machine = Machine {
+            kernel: kernel.image.clone(),
+            initramfs,
+            console: directory.join("trial.console"),
+            memory_mib: 512,
+            wire: Wire::Hub,
+            limit: KVM_PATIENCE,
+            is_trial: true,
+        };
+        let ended = machine.run(Self::Kvm, |_| {})?;
+        Ok(if ended == Ended::Done { Self::Kvm } else { Self::Tcg })
+    }
+}
+
+impl Acceleration {
+    /// For the reader.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Kvm => "qemu with KVM",
+            Self::Tcg => "qemu, emulating: no timing here means anything",
+        }
+    }
 }
 
 /// What to boot.
@@ -40,6 +76,8 @@ pub struct Machine {
     pub wire: Wire,
     /// A machine that has not ended by then is killed.
     pub limit: Duration,
+    /// Whether what qemu itself complains of is of no interest.
+    pub is_trial: bool,
 }
 
 /// How a machine ended.
@@ -55,58 +93,20 @@ pub enum Ended {
 
 impl Machine {
     /// Boots it, and tells each line of the guest's as it comes.
-    pub fn run(&self, acceleration: &mut Acceleration, mut line: impl FnMut(&str)) -> Result<Ended> {
-        if *acceleration == Acceleration::Auto {
-            if std::fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
-                *acceleration = Acceleration::Tcg;
-            } else {
-                match self.boot(Acceleration::Kvm, Some(KVM_PATIENCE), &mut line)? {
-                    Some(ended) => {
-                        *acceleration = Acceleration::Kvm;
-                        return Ok(ended);
-                    }
-                    None => {
-                        println!("  KVM is there and does not work: emulating");
-                        *acceleration = Acceleration::Tcg;
-                    }
-                }
-            }
-        }
-        let ended = self.boot(*acceleration, None, &mut line)?;
-        Ok(ended.expect("only with a patience it is given up"))
-    }
-
-    /// Boots it; none if it was not up in time.
-    fn boot(
-        &self,
-        acceleration: Acceleration,
-        patience: Option<Duration>,
-        line: &mut dyn FnMut(&str),
-    ) -> Result<Option<Ended>> {
+    pub fn run(&self, acceleration: Acceleration, mut line: impl FnMut(&str)) -> Result<Ended> {
         let begun = Instant::now();
         let mut child = Running(process::start(&mut self.command(acceleration))?);
         let lines = lines_of(&mut child.0);
-        let mut is_up = false;
         loop {
-            let limit = patience.filter(|_| !is_up).unwrap_or(self.limit);
-            match lines.recv_timeout(limit.saturating_sub(begun.elapsed())) {
-                Ok(text) => match guest::told(&text) {
-                    Some(Told::Done) => {
-                        let status = process::wait(&mut child.0)?;
-                        if !status.success() {
-                            bail!("qemu ended ({status})");
-                        }
-                        return Ok(Some(Ended::Done));
-                    }
-                    told => {
-                        is_up |= matches!(told, Some(Told::Ready(_)));
-                        line(&text);
-                    }
-                },
-                Err(RecvTimeoutError::Timeout) if patience.is_some() && !is_up => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => return Ok(Some(Ended::OutOfTime)),
-                Err(RecvTimeoutError::Disconnected) if patience.is_some() && !is_up => return Ok(None),
-                Err(RecvTimeoutError::Disconnected) => return Ok(Some(Ended::Died)),
+            match lines.recv_timeout(self.limit.saturating_sub(begun.elapsed())) {
+                Ok(text) if guest::told(&text) == Some(Told::Done) => {
+                    // It powers itself off; whatever keeps it from that, all results are here.
+                    child.0.kill().context("stopping qemu")?;
+                    return Ok(Ended::Done);
+                }
+                Ok(text) => line(&text),
+                Err(RecvTimeoutError::Timeout) => return Ok(Ended::OutOfTime),
+                Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Died),
             }
         }
     }
@@ -133,6 +133,9 @@ impl Machine {
             .args(["-append", "console=ttyS1 panic=-1 oops=panic quiet loglevel=5"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
+        if self.is_trial {
+            qemu.stderr(Stdio::null());
+        }
         qemu
     }
 }

@@ -17,7 +17,7 @@ const BINARIES: [&str; 2] = ["kernel", "blackbox"];
 const NEEDED: [&str; 5] = ["ip", "nsenter", "setpriv", "mount", "umount"];
 
 /// What some tests call, which are skipped without it.
-const USED: [&str; 3] = ["dnsperf", "ethtool", "kxdpgun"];
+const USED: [&str; 4] = ["dig", "dnsperf", "ethtool", "kxdpgun"];
 
 /// Where programs lie in the guest.
 const PROGRAMS: &str = "/tests";
@@ -64,7 +64,6 @@ impl Payload {
         }
         image.copy(&object::path())?;
         image.copy_directory(&workspace::root().join("tests/cases"))?;
-        image.copy("/bin/busybox".as_ref())?;
         for tool in NEEDED {
             if !image.add_tool(tool)? {
                 bail!("the tests need {tool}, which is not installed: run `cargo xtask setup`");

@@ -1,0 +1,30 @@
+//! What people type: dig, with the options it sends by itself, answered in the kernel whichever way the mode is named.
+
+use std::path::Path;
+
+use crate::harness::command::{is_installed, succeed};
+use crate::harness::network::SERVED;
+use crate::harness::site::Site;
+
+const DIG: &str = "dig";
+
+#[test]
+fn dig_is_answered_in_the_kernel_in_either_mode() {
+    if !is_installed(DIG) {
+        return pulse53_tests::skip("dig (package bind9-dnsutils)");
+    }
+    let Some(site) = Site::make() else { return };
+    for mode in ["auto", "native"] {
+        site.serve_zone(&format!("mode = {mode:?}"), "www IN A 198.51.100.1\nwww IN AAAA 2001:db8::1\n");
+        let agent = site.start();
+        for server in SERVED {
+            for (rtype, address) in [("A", "198.51.100.1"), ("AAAA", "2001:db8::1")] {
+                let mut dig = site.network.client.command(Path::new(DIG));
+                dig.args([&format!("@{}", server.ip()), "+short", "www.example.com", rtype]);
+                assert_eq!(succeed(&mut dig).trim(), address, "{mode} {server} {rtype}");
+            }
+        }
+        assert_eq!(agent.kernel_replies(), 4, "{mode}");
+        assert!(agent.terminate().success());
+    }
+}
