@@ -13,6 +13,7 @@ pub mod explain;
 pub mod geo;
 pub mod health;
 pub mod metrics;
+mod privileges;
 pub mod publish;
 pub mod serve;
 pub mod store;

@@ -37,11 +37,13 @@ fn every_queue_answers() {
     assert_eq!(here.iter().sum::<u64>(), agent.kernel_replies(), "replies by queue: {here:?}");
 }
 
-/// Frames that the program has sent back, by queue, as the driver counts them: `rx_queue_0_xdp_tx: 5`, or `rx0_xdp_tx: 5`.
+/// Frames that the program has sent back, by queue, as the driver counts them: `rx_queue_0_xdp_tx: 5`, or `rx0_xdp_tx: 5` with
+/// their sum as `rx_xdp_tx: 5`.
 fn sent(site: &Site) -> Vec<u64> {
     let said = succeed(site.network.server.command(Path::new("ethtool")).args(["-S", INTERFACE]));
     said.lines()
         .filter_map(|line| line.trim().strip_prefix("rx")?.split_once("_xdp_tx: "))
+        .filter(|(queue, _)| queue.ends_with(|last: char| last.is_ascii_digit()))
         .map(|(_, count)| count.parse().expect("a count"))
         .collect()
 }

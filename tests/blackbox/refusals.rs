@@ -60,10 +60,17 @@ fn serve_refuses_what_it_cannot_do_in_one_line() {
     refused_start(&site, start.args(["--interfaces", "no-such0"]), &["no-such0", "ip link"]);
 
     // Without capabilities; a port that needs none.
-    let mut start = server.command(Path::new("setpriv"));
-    start.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(binary());
-    start.args(["serve", "--config"]).arg(site.place.file(CONFIG)).args(["--listen", "10.53.0.53:5353"]);
-    refused_start(&site, &mut start, &["CAP_BPF", "root"]);
+    let start = |bounding: &str, arguments: &[&str]| {
+        let mut start = server.command(Path::new("setpriv"));
+        start.args([&format!("--bounding-set=-all{bounding}"), "--inh-caps=-all"]).arg(binary());
+        start.args(["serve", "--config"]).arg(site.place.file(CONFIG)).args(arguments);
+        start
+    };
+    let high_port = ["--listen", "10.53.0.53:5353"];
+    refused_start(&site, &mut start("", &high_port), &["lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", "root"]);
+    // This one the verifier refuses, as if it could not follow the program.
+    refused_start(&site, &mut start(",+bpf,+net_admin", &high_port), &["lacks CAP_PERFMON;"]);
+    refused_start(&site, &mut start("", &["--interfaces", ""]), &["10.53.0.53:53", "CAP_NET_BIND_SERVICE"]);
 
     let _taken = server.within(|| UdpSocket::bind(SERVED[0])).expect("the port is free");
     refused_start(&site, &mut serve(server, &site.place), &["10.53.0.53:53", "UDP", "free?"]);

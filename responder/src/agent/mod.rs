@@ -33,6 +33,7 @@ use crate::config::{Config, Overrides, Problems};
 use crate::declared::{self, Loaded};
 use crate::health;
 use crate::metrics::Metrics;
+use crate::privileges;
 use crate::publish::{self, Event, Publisher};
 use crate::serve::{self, ServeError, Serving};
 use crate::store::{Refused, Store, StoreError};
@@ -57,7 +58,7 @@ pub enum AgentError {
     #[error("[xdp]: {0}")]
     Datapath(#[source] crate::datapath::DatapathError),
     /// A control or metrics address could not be taken.
-    #[error("cannot listen on {address} ({key}): {source}; is it an address of this machine, and free?")]
+    #[error("cannot listen on {address} ({key}): {source}; {}", privileges::to_listen(.source))]
     Listen {
         /// Which.
         address: SocketAddr,

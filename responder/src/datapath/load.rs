@@ -14,6 +14,7 @@ use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY};
 use pulse53_core::compile::Clients;
 
 use crate::causes::errno;
+use crate::privileges;
 
 use super::hot_table::{HotTable, Sizes, settings};
 use super::log::KernelLog;
@@ -36,7 +37,7 @@ pub enum LoadError {
     )]
     OtherAbi,
     /// The process may not load BPF programs.
-    #[error("not allowed to load BPF programs: run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")]
+    #[error("not allowed to load BPF programs: {}", privileges::to_load_programs())]
     NotPermitted(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The kernel refused the object.
     #[error("the kernel (it must be 6.1 or later) did not take the BPF object")]
@@ -130,9 +131,12 @@ impl Loaded {
             true => LoadError::NotPermitted(Box::new(error)),
             false => LoadError::Object(error),
         })?;
-        program(&mut ebpf)?.load().map_err(|error| match is_permission(&error) {
-            true => LoadError::NotPermitted(Box::new(error)),
-            false => LoadError::Program(error),
+        // Without CAP_PERFMON it is the verifier that refuses, as it does a program it cannot follow.
+        program(&mut ebpf)?.load().map_err(|error| {
+            match is_permission(&error) || privileges::are_lacking() {
+                true => LoadError::NotPermitted(Box::new(error)),
+                false => LoadError::Program(error),
+            }
         })?;
         let memory = HotMemory {
             slots: map(&ebpf, MAPPED[0], counts[0])?,

@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use pulse53_core::table::AnswerTable;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::privileges;
 use counters::Counters;
 use reply::ReplySettings;
 
@@ -50,9 +51,7 @@ pub struct Shared {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address could not be taken.
-    #[error(
-        "cannot listen on {address} ({transport}): {source}; is it an address of this machine, and free?"
-    )]
+    #[error("cannot listen on {address} ({transport}): {source}; {}", privileges::to_listen(.source))]
     Listen {
         /// Which.
         address: SocketAddr,
