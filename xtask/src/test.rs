@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use crate::build::{self, Profile};
 use crate::count::{Count, by_test};
 use crate::setup::{self, Consent};
-use crate::{process, workspace};
+use crate::{process, vm, workspace};
 
 /// Names the file to which tests append what they lack.
 const SKIP_LOG: &str = "PULSE53_SKIP_LOG";
@@ -28,15 +28,21 @@ const SKIP_LOG: &str = "PULSE53_SKIP_LOG";
 const BINARY: &str = "PULSE53_BIN";
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  cargo xtask test                        everything\n  \
+#[command(
+    after_help = "Examples:\n  cargo xtask test                        everything on this machine's kernel\n  cargo xtask test --vm                   and on the distribution's, in virtual machines\n  \
                         cargo xtask test -- --package pulse53-core failover\n                                          \
                         what `cargo test --package pulse53-core failover` runs\n\n\
                         The last line reads `N passed, N failed, N skipped`. Tests that load BPF programs or make \
-                        networks need root; without it they are skipped, and say so.")]
+                        networks need root; without it they are skipped, and say so."
+)]
 pub struct Arguments {
     /// Install what is missing without asking
     #[arg(long, short)]
     yes: bool,
+
+    /// Under other kernels, too: what `cargo xtask vm-test` runs
+    #[arg(long)]
+    vm: bool,
 
     /// Passed on to `cargo test`, in place of `--workspace`
     #[arg(last = true, value_name = "CARGO TEST ARGUMENTS")]
@@ -64,13 +70,19 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
             println!("  {test}: {lack}");
         }
     }
+    let mut is_well = succeeded;
+    if arguments.vm {
+        let (under_others, well) = vm::count(&vm::Arguments::usual(arguments.yes))?;
+        count.add(&under_others);
+        is_well &= well;
+    }
     if count.failed > 0 {
         println!("\nfailed: see each test binary's list under `failures:` above");
     } else if !succeeded {
         println!("\nfailed: a test binary did not compile or died before its end; see above");
     }
     println!("\n{count}");
-    Ok(succeeded && count.failed == 0)
+    Ok(is_well && count.failed == 0)
 }
 
 /// Runs the tests in view, and adds up what each binary says at its end.

@@ -58,11 +58,11 @@ pub struct Arguments {
     all: bool,
 
     /// A machine that has not ended by then is killed, and has failed
-    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    #[arg(long, value_name = "MINUTES", default_value_t = LIMIT_MINUTES)]
     limit: u64,
 
     /// The guest's memory
-    #[arg(long, value_name = "MIB", default_value_t = 1536)]
+    #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB)]
     memory: u32,
 
     /// Install what is missing without asking
@@ -74,11 +74,37 @@ pub struct Arguments {
     rest: Vec<String>,
 }
 
+const LIMIT_MINUTES: u64 = 60;
+const MEMORY_MIB: u32 = 1536;
+
 /// What the tests need of the kernel that may be a module.
 const MODULES: [&str; 3] = ["veth", "virtio_pci", "virtio_net"];
 
+impl Arguments {
+    /// What is done where nothing is asked for.
+    pub fn usual(yes: bool) -> Self {
+        Self {
+            kernel: Vec::new(),
+            only: Tests::ALL.to_vec(),
+            accelerate: None,
+            all: false,
+            limit: LIMIT_MINUTES,
+            memory: MEMORY_MIB,
+            yes,
+            rest: Vec::new(),
+        }
+    }
+}
+
 /// Whether all is well under every kernel.
 pub fn run(arguments: &Arguments) -> Result<bool> {
+    let (count, is_well) = count(arguments)?;
+    println!("\n{count}");
+    Ok(is_well)
+}
+
+/// The tests of all kernels, and whether all is well.
+pub fn count(arguments: &Arguments) -> Result<(Count, bool)> {
     let consent = Consent::from_flag(arguments.yes);
     let tools = setup::ensure(consent)?;
     setup::ensure_virtual_machines(consent)?;
@@ -123,8 +149,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         let name = format!("Linux {}", kernel.release);
         results.push(format!("  {name:<36} {verdict:<7} {count}, in {} s", begun.elapsed().as_secs()));
     }
-    println!("\n{}\n\n{total}", results.join("\n"));
-    Ok(is_well)
+    println!("\n{}", results.join("\n"));
+    Ok((total, is_well))
 }
 
 /// Runs a machine to its end, in view: how many tests passed, and whether all is well.
