@@ -9,8 +9,10 @@ use crate::harness::endpoint::Endpoint;
 use crate::harness::eventually;
 use crate::harness::site::{Site, ZONE};
 
-const FIRST: [u8; 4] = [198, 51, 100, 11];
-const SECOND: [u8; 4] = [198, 51, 100, 12];
+/// An endpoint, checked by `first`.
+pub const FIRST: [u8; 4] = [198, 51, 100, 11];
+/// Another, checked by `second`.
+pub const SECOND: [u8; 4] = [198, 51, 100, 12];
 const NAMES: [&str; 3] = ["failover.example.com", "weighted.example.com", "alias.example.com"];
 
 /// Queries of each name in each family, once its answers have changed.
@@ -82,7 +84,8 @@ fn until_never(client: &mut Client<'_>, family: usize, name: &str, dead: [u8; 4]
     }
 }
 
-fn declare(site: &Site) {
+/// A failover pair, a weighted pair, and an alias to the first.
+pub fn declare(site: &Site) {
     let check = |id: &str, address: [u8; 4]| {
         json!({
             "Id": id, "CallerReference": id,

@@ -6,6 +6,7 @@
 mod api;
 mod conformance;
 mod dig;
+mod explain;
 mod harness;
 mod health;
 mod lifecycle;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::geo::GeoDb;
 use crate::health::TimeLimits;
 use crate::lower::lower;
 use crate::model::check::{AlarmCheck, CheckKind};
-use crate::model::policy::GeoLocation;
+use crate::model::policy::{GeoLocation, GeoProximityPlace};
 use crate::model::{
     AliasTarget, CheckId, FailoverRole, HealthCheck, Name, PolicyKind, Problem, RRsetGroup, RecordData,
     RecordSet, RecordType, RoutingPolicy, Snapshot, Source, Ttl, Zone,
@@ -29,6 +30,8 @@ pub enum Topic {
     NoDefault,
     /// Caches keep what has failed for longer than a minute.
     LongTtl,
+    /// A region or local zone that nobody has placed or measured, so no client prefers it.
+    UnknownPlace,
     /// The kernel cannot answer it.
     Userspace,
 }
@@ -41,6 +44,7 @@ impl Topic {
             Self::TargetHealthOff => "target-health-off",
             Self::NoDefault => "no-default",
             Self::LongTtl => "long-ttl",
+            Self::UnknownPlace => "unknown-place",
             Self::Userspace => "userspace",
         }
     }
@@ -58,13 +62,16 @@ impl fmt::Display for Topic {
             Self::LongTtl => {
                 "health-checked record sets with a TTL above 60 s: caches keep what has failed that long"
             }
+            Self::UnknownPlace => {
+                "regions whose place nobody knows: add [[geo.region]], or rows to the latency table"
+            }
             Self::Userspace => "questions that the kernel cannot answer: userspace does",
         })
     }
 }
 
-/// All remarks about records, in order of topics, zones and names. `table` is compiled from the snapshot.
-pub fn remarks(snapshot: &Snapshot, table: &AnswerTable) -> Vec<(Topic, Problem)> {
+/// All remarks about records, in order of topics and places. `table` is compiled from the snapshot and the databases.
+pub fn remarks(snapshot: &Snapshot, geo: &GeoDb, table: &AnswerTable) -> Vec<(Topic, Problem)> {
     let mut failing = Failing { snapshot, known: HashMap::new() };
     let mut remarks = Vec::new();
     for zone in snapshot.zones.values() {
@@ -81,6 +88,9 @@ pub fn remarks(snapshot: &Snapshot, table: &AnswerTable) -> Vec<(Topic, Problem)
             }
             for member in &group.members {
                 let set_id = member.set_id.as_ref();
+                if let Some(what) = unknown_place(member, geo) {
+                    remark(Topic::UnknownPlace, Some("R-38"), &member.source, set_id, &what);
+                }
                 match &member.data {
                     RecordData::Alias(AliasTarget { name, evaluate_target_health: false, .. }) => {
                         let what = format!("AliasTarget.EvaluateTargetHealth is false towards {name}");
@@ -134,6 +144,26 @@ fn lacks_default(group: &RRsetGroup) -> Option<&'static str> {
         _ => return None,
     };
     (!group.members.iter().any(is_default)).then_some(what)
+}
+
+/// Why no client can be said to be near a member.
+fn unknown_place(member: &RecordSet, geo: &GeoDb) -> Option<String> {
+    match &member.policy {
+        RoutingPolicy::Latency(region) => {
+            let known = geo.places().region(region).is_some() || geo.regions().any(|known| known == region);
+            (!known).then(|| format!("Region {region:?} has neither coordinates nor measured latencies"))
+        }
+        RoutingPolicy::Geoproximity { place, .. } if geo.places().of(place).is_none() => match place {
+            GeoProximityPlace::Region(region) => {
+                Some(format!("GeoProximityLocation.AWSRegion {region:?} has no coordinates"))
+            }
+            GeoProximityPlace::LocalZoneGroup(group) => {
+                Some(format!("GeoProximityLocation.LocalZoneGroup {group:?} has no coordinates"))
+            }
+            GeoProximityPlace::Coordinates { .. } => None,
+        },
+        _ => None,
+    }
 }
 
 /// Finds what can ever be unhealthy.

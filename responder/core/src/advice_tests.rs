@@ -31,7 +31,7 @@ fn snapshot(records: &str) -> Snapshot {
 fn check(records: &[String], expected: &[&str]) {
     let snapshot = snapshot(&records.join(",\n"));
     let compiler = Compiler::new(&snapshot, &|_| true, Generation(1));
-    let told: Vec<String> = remarks(&snapshot, compiler.table())
+    let told: Vec<String> = remarks(&snapshot, &GeoDb::default(), compiler.table())
         .iter()
         .map(|(topic, problem)| format!("{} {problem}", topic.as_str()))
         .collect();
@@ -113,7 +113,7 @@ fn groups_without_a_default() {
         .join(",\n"),
     );
     let compiler = Compiler::new(&snapshot, &|_| true, Generation(1));
-    let remarks = remarks(&snapshot, compiler.table());
+    let remarks = remarks(&snapshot, &GeoDb::default(), compiler.table());
     let told: Vec<String> = (remarks.iter().filter(|(topic, _)| *topic == Topic::NoDefault))
         .map(|(_, problem)| problem.to_string())
         .collect();
@@ -134,6 +134,26 @@ fn questions_the_kernel_cannot_answer() {
     check(
         &[record("*", ""), record("www", "")],
         &["userspace r.json:1:2: \\052.example.com. A: it comes from a wildcard"],
+    );
+}
+
+#[test]
+fn regions_that_nobody_has_placed() {
+    check(
+        &[
+            record("www", &format!(r#", "SetIdentifier": "1", "Region": "eu-west-1"{CHECKED}"#)),
+            record("www", &format!(r#", "SetIdentifier": "2", "Region": "rack-7"{CHECKED}"#)),
+            record(
+                "near",
+                &format!(
+                    r#", "SetIdentifier": "1", "GeoProximityLocation": {{"AWSRegion": "eu-west-9"}}{CHECKED}"#
+                ),
+            ),
+        ],
+        &[
+            "unknown-place r.json:2:1: www.example.com. A \"2\": Region \"rack-7\" has neither coordinates nor measured latencies (R-38)",
+            "unknown-place r.json:3:1: near.example.com. A \"1\": GeoProximityLocation.AWSRegion \"eu-west-9\" has no coordinates (R-38)",
+        ],
     );
 }
 

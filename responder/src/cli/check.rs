@@ -108,7 +108,7 @@ impl<'a> Checked<'a> {
             let what = format!("{}: {} {}: {}", finding.zone, finding.owner, finding.rtype, finding.what);
             warnings.push(Problem::whole_file(args.config.display().to_string(), what));
         }
-        let remarks = advice::remarks(snapshot, compiler.table());
+        let remarks = advice::remarks(snapshot, geo, compiler.table());
         let remarks =
             remarks.into_iter().map(|(topic, problem)| (topic, declared::told(config, problem))).collect();
         let suppositions = if args.what_if {

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pulse53_core::assemble::Limits;
 use pulse53_core::model::{Name, Source, ZoneId};
 
 pub use problem::{Origin, Problem, Problems};
@@ -42,6 +43,8 @@ pub struct Config {
     pub health_checks: Option<DeclaredFile>,
     /// `[cidr_collections] file`
     pub cidr_collections: Option<DeclaredFile>,
+    /// `[limits]`: of what files may declare (routing specification, section 11).
+    pub limits: Limits,
     /// `[log]`
     pub log: Log,
 }
@@ -157,6 +160,19 @@ pub struct Geo {
     pub database: Option<DeclaredFile>,
     /// CSV: network, region, latency.
     pub latency: Option<DeclaredFile>,
+    /// `[[geo.region]]`: where labels are that are no region of AWS, or are elsewhere.
+    pub regions: Vec<Region>,
+}
+
+/// `[[geo.region]]`: where a label is that latency and geoproximity record sets name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Region {
+    /// The label: a region's or a local zone group's.
+    pub name: String,
+    /// -90 to 90 degrees, north is positive.
+    pub latitude: f64,
+    /// -180 to 180 degrees, east is positive.
+    pub longitude: f64,
 }
 
 /// A file the configuration names, and where it does.

@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pulse53_core::assemble::Limits;
 use pulse53_core::model::{Name, ZoneId};
 use toml::de::DeTable;
 
 use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
-    Api, Checker, Config, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop, Problems, Xdp,
-    XdpMode, ZoneFile,
+    Api, Checker, Config, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop, Problems,
+    Region, Xdp, XdpMode, ZoneFile,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,6 +51,7 @@ impl Reader<'_> {
             zones: self.zones(&root),
             health_checks: self.only_file(root.section("health_checks")),
             cidr_collections: self.only_file(root.section("cidr_collections")),
+            limits: self.limits(root.section("limits")),
             log: self.log(root.section("log")),
         };
         root.finish();
@@ -157,9 +159,40 @@ impl Reader<'_> {
     }
 
     fn geo(&self, section: Section<'_>) -> Geo {
-        let geo = Geo { database: self.file(&section, "database"), latency: self.file(&section, "latency") };
+        let geo = Geo {
+            database: self.file(&section, "database"),
+            latency: self.file(&section, "latency"),
+            regions: self.regions(&section),
+        };
         section.finish();
         geo
+    }
+
+    fn regions(&self, geo: &Section<'_>) -> Vec<Region> {
+        let mut regions: Vec<Region> = Vec::new();
+        for section in geo.sections("region") {
+            let name = section.get("name", |raw| value::short_text(raw, 64));
+            let latitude = section.get("latitude", |raw| value::decimal(raw, 90));
+            let longitude = section.get("longitude", |raw| value::decimal(raw, 180));
+            let complete = ["name", "latitude", "longitude"].iter().all(|key| section.has(key));
+            match (name, latitude, longitude) {
+                (Some((name, origin)), ..) if regions.iter().any(|known| known.name == name) => {
+                    let message = format!("region {name:?} is placed twice: remove one of the two");
+                    self.reading.refuse_from(origin, message);
+                }
+                (Some((name, _)), Some((latitude, _)), Some((longitude, _))) => {
+                    regions.push(Region { name, latitude, longitude });
+                }
+                // A bad value has been noted already.
+                _ if complete => {}
+                _ => self.reading.refuse(
+                    &section.span(),
+                    "a region needs \"name\", \"latitude\" and \"longitude\": add what is missing",
+                ),
+            }
+            section.finish();
+        }
+        regions
     }
 
     fn zones(&self, root: &Section<'_>) -> Vec<ZoneFile> {
@@ -209,6 +242,20 @@ impl Reader<'_> {
         let file = self.file(&section, "file");
         section.finish();
         file
+    }
+
+    fn limits(&self, section: Section<'_>) -> Limits {
+        let default = Limits::default();
+        let limits = Limits {
+            record_sets_per_zone: section
+                .or("record_sets_per_zone", default.record_sets_per_zone, |raw| count(raw, 1..=10_000_000)),
+            // Trees are walked to their depth.
+            alias_hops: section.or("alias_hops", default.alias_hops, |raw| count(raw, 1..=64)),
+            cidr_collections: section
+                .or("cidr_collections", default.cidr_collections, |raw| count(raw, 0..=1000)),
+        };
+        section.finish();
+        limits
     }
 
     fn log(&self, section: Section<'_>) -> Log {

@@ -59,6 +59,10 @@ name = "fra1"
 [geo]
 database = "city.mmdb"
 latency = "latency.csv"
+[[geo.region]]
+name = "rack-7"
+latitude = 52.52
+longitude = 13
 
 [[zone]]
 name = "Example.com"
@@ -71,6 +75,9 @@ file = "health-checks.json"
 
 [cidr_collections]
 file = "cidr-collections.json"
+
+[limits]
+record_sets_per_zone = 100_000
 
 [log]
 format = "json"
@@ -85,11 +92,14 @@ level = "info,pulse53::serve=debug"
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 33);
+    assert_eq!(zone.source.line, 37);
     assert_eq!(config.api.name_servers[1].to_string(), "ns2.example.net.");
     assert_eq!(config.api.hostmaster.unwrap().to_string(), "dns.example.net.");
     assert_eq!(config.api.record_sets_per_zone_max, 100_000);
     assert_eq!(config.api.credentials[0].secret_access_key_file, Path::new("etc/secret"));
+    assert_eq!(config.limits, Limits { record_sets_per_zone: 100_000, ..Limits::default() });
+    let berlin = Region { name: "rack-7".to_owned(), latitude: 52.52, longitude: 13.0 };
+    assert_eq!(config.geo.regions, [berlin]);
     assert_eq!(config.geo.database.unwrap().path, Path::new("etc/city.mmdb"));
 }
 
@@ -98,13 +108,26 @@ fn every_problem_is_told_with_its_place() {
     check(
         "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nmodes = 1\n",
         &[
-            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, xdp, api, metrics, checker, geo, zone, health_checks, cidr_collections, log",
+            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, xdp, api, metrics, checker, geo, zone, health_checks, cidr_collections, limits, log",
             "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
             "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
             "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
             "etc/pulse53.toml:7:1: unknown key \"modes\" in [xdp]: did you mean \"mode\"? the keys here are interfaces, mode, pin_dir, on_stop, max_stale, capacity, log",
         ],
     );
+}
+
+#[test]
+fn regions_are_on_the_globe_and_placed_once() {
+    check(
+        "[[geo.region]]\nname = \"a\"\nlatitude = 90.5\nlongitude = 0\n[[geo.region]]\nname = \"b\"\nlatitude = 1\n",
+        &[
+            "etc/pulse53.toml:3:12: geo.region.latitude: 90.5 is not a number from -90 to 90",
+            "etc/pulse53.toml:5:1: a region needs \"name\", \"latitude\" and \"longitude\": add what is missing",
+        ],
+    );
+    let a = "[[geo.region]]\nname = \"a\"\nlatitude = -1.5\nlongitude = 180\n";
+    check(&format!("{a}{a}"), &["etc/pulse53.toml:6:8: region \"a\" is placed twice: remove one of the two"]);
 }
 
 #[test]

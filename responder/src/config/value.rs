@@ -107,6 +107,24 @@ pub fn integer(raw: Raw<'_>, bounds: RangeInclusive<u64>) -> Read<u64> {
     })
 }
 
+/// A number from `-limit` to `limit`, with or without a fraction.
+pub fn decimal(raw: Raw<'_>, limit: u8) -> Read<f64> {
+    let number = match raw {
+        Raw::Toml(value) => match value.get_ref() {
+            DeValue::Integer(number) => {
+                i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n as f64)
+            }
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            _ => None,
+        },
+        Raw::Text(text) => text.parse().ok(),
+    };
+    let limit = f64::from(limit);
+    number
+        .filter(|number| (-limit..=limit).contains(number))
+        .ok_or_else(|| Refusal::wanted(raw, &format!("a number from -{limit} to {limit}")))
+}
+
 /// A duration such as `"250ms"`, `"10s"`, `"5m"` or `"1h"`, within bounds.
 pub fn duration(raw: Raw<'_>, bounds: RangeInclusive<Duration>) -> Read<Duration> {
     let wanted = || {

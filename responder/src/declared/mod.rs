@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
-use pulse53_core::geo::GeoDb;
+use pulse53_core::assemble::{SnapshotBuilder, ZoneBuilder};
+use pulse53_core::geo::{Coordinates, GeoDb};
 use pulse53_core::model::{self, Revision, Snapshot, Zone};
 use pulse53_core::route53::{read_cidr_collections, read_health_checks, read_record_sets};
 use pulse53_core::zonefile;
@@ -30,7 +30,7 @@ pub struct Loaded {
 /// Reads all files the configuration names; what they declare may refer to what is `written` already, through the API.
 pub fn load(config: &Config, written: &Snapshot) -> Loaded {
     let mut reading = Reading { problems: Vec::new(), files: vec![config.file.clone()] };
-    let mut builder = SnapshotBuilder::new(Limits::default());
+    let mut builder = SnapshotBuilder::new(config.limits);
     for zone in &config.zones {
         builder.add_zone(reading.zone(zone));
     }
@@ -132,7 +132,10 @@ impl Reading {
         let path = |file: &Option<DeclaredFile>| file.as_ref().map(|file| file.path.clone());
         let (database, latency) = (path(&config.geo.database), path(&config.geo.latency));
         self.files.extend(database.iter().chain(&latency).cloned());
-        match geo::load(database.as_deref(), latency.as_deref()) {
+        let regions = config.geo.regions.iter().filter_map(|region| {
+            Some((region.name.as_str(), Coordinates::new(region.latitude, region.longitude)?))
+        });
+        match geo::load(database.as_deref(), latency.as_deref(), regions) {
             Ok(geo) => Some(Arc::new(geo)),
             Err(problems) => {
                 self.problems.extend(problems.into_iter().map(|problem| told(config, problem)));

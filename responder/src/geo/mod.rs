@@ -8,15 +8,21 @@ mod mmdb;
 use std::path::Path;
 use std::sync::Arc;
 
-use pulse53_core::geo::{GeoDb, GeoDbBuilder};
+use pulse53_core::geo::{Coordinates, GeoDb, GeoDbBuilder};
 use pulse53_core::model::{Problem, Source};
 
 /// Problems told about one file; what is wrong a hundred times over is rarely seen better the next hundred.
 const PROBLEMS_MAX: usize = 100;
 
-/// The location database and the latency table, either of which may be missing; every problem of both files otherwise.
-pub fn load(database: Option<&Path>, latency: Option<&Path>) -> Result<GeoDb, Vec<Problem>> {
+/// The location database and the latency table, either of which may be missing, and the places of regions; every problem of both files
+/// otherwise.
+pub fn load<'r>(
+    database: Option<&Path>,
+    latency: Option<&Path>,
+    regions: impl IntoIterator<Item = (&'r str, Coordinates)>,
+) -> Result<GeoDb, Vec<Problem>> {
     let mut builder = GeoDbBuilder::default();
+    regions.into_iter().for_each(|(region, place)| builder.place(region, place));
     let mut problems = Vec::new();
     if let Some(path) = database {
         problems.extend(mmdb::read(path, &mut builder).err());

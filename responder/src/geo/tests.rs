@@ -36,12 +36,12 @@ fn file(name: &str, octets: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
 
 fn database(octets: Vec<u8>) -> Result<GeoDb, String> {
     let (_directory, path) = file("city.mmdb", octets);
-    told(&path, load(Some(&path), None))
+    told(&path, load(Some(&path), None, []))
 }
 
 fn latencies(text: impl AsRef<[u8]>) -> Result<GeoDb, String> {
     let (_directory, path) = file("latency.csv", text);
-    told(&path, load(None, Some(&path)))
+    told(&path, load(None, Some(&path), []))
 }
 
 /// Problems a line each, without the directory.
@@ -68,7 +68,7 @@ fn place(geo: &GeoDb, address: &str) -> String {
 
 #[test]
 fn nothing_configured_is_nothing_known() {
-    assert_eq!(place(&load(None, None).unwrap(), "192.0.2.0"), "--/-- --");
+    assert_eq!(place(&load(None, None, []).unwrap(), "192.0.2.0"), "--/-- --");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn unusable_databases_say_what_to_do() {
     odd.insert("1.0.0.0/8", &Value::Map(vec![("country", Value::Text("DE"))]));
     check(odd.finish("Odd"), "city.mmdb:1:1: the record of 1.0.0.0/8 is not", "download the file again");
 
-    let missing = load(Some(Path::new("no/such.mmdb")), Some(Path::new("no/such.csv"))).unwrap_err();
+    let missing = load(Some(Path::new("no/such.mmdb")), Some(Path::new("no/such.csv")), []).unwrap_err();
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let [database, latency] = &missing[..] else { panic!("{missing:?}") };
     assert!(database.starts_with("no/such.mmdb:1:1: cannot read the location database: "), "{database}");

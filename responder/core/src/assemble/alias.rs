@@ -134,7 +134,9 @@ fn report(nodes: &[Node<'_>], looping: &[bool], limits: &Limits, problems: &mut 
             format!("{label}: AliasTarget: leads back to itself in a loop{next}; break the loop")
         } else if node.hops > limits.alias_hops {
             let (hops, max) = (node.hops, limits.alias_hops);
-            format!("{label}: AliasTarget: {hops} hops from its records; at most {max} are allowed")
+            format!(
+                "{label}: AliasTarget: {hops} hops from its records; at most {max} are allowed, by alias_hops of [limits]"
+            )
         } else {
             continue;
         };

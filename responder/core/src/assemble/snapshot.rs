@@ -116,7 +116,9 @@ impl SnapshotBuilder {
         }
         if joined.len() > self.limits.cidr_collections {
             let (count, max) = (joined.len(), self.limits.cidr_collections);
-            let what = format!("{count} CIDR collections; at most {max} are allowed, raise the limit");
+            let what = format!(
+                "{count} CIDR collections; at most {max} are allowed, raise cidr_collections of [limits]"
+            );
             self.findings.errors.push(Problem::of_rule(None, "R-35", what));
         }
         joined

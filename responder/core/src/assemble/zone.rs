@@ -165,7 +165,7 @@ impl ZoneBuilder {
         let grows = self.groups.values().flatten().any(|member| member.written && !member.from_master_file);
         if grows && counted > limits.record_sets_per_zone {
             let what = format!(
-                "zone {}: {counted} record sets; at most {} are allowed, raise the limit or split the zone",
+                "zone {}: {counted} record sets; at most {} are allowed, raise record_sets_per_zone of [limits] or split the zone",
                 self.apex, limits.record_sets_per_zone
             );
             problems.push(Problem::of_rule(None, "section 11", what));

@@ -12,7 +12,7 @@ use super::random::{
     name, rdatas, set_id, snapshot, status, world,
 };
 use super::*;
-use crate::geo::{Client, EARTH_RADIUS_KM, Network, distance_km, place_coordinates};
+use crate::geo::{Client, EARTH_RADIUS_KM, Network, distance_km};
 use crate::model::policy::GeoLocation;
 use crate::model::{RoutingPolicy, Ttl};
 
@@ -196,7 +196,7 @@ fn preferred(members: &[(RoutingPolicy, Member)], client: &Client) -> Vec<usize>
                 (vec![yes(in_china), yes(ms.is_some()), ms.unwrap_or(0.0)], region.clone())
             }
             RoutingPolicy::Geoproximity { place, bias } => {
-                let distance = match (location.coordinates(), place_coordinates(place)) {
+                let distance = match (location.coordinates(), client.coordinates_of(place)) {
                     (None, _) => 1.0,
                     (Some(here), Some(there)) => distance_km(here, there),
                     // Nowhere on the globe.

@@ -18,7 +18,7 @@ use num_rational::BigRational;
 use num_traits::{One, ToPrimitive, Zero};
 
 use crate::compile::{Compiler, Distribution, Health, Outcome, TOGETHER_MAX, policy::Selection};
-use crate::geo::{Client, GeoDb, Network, biased_distance_km, place_coordinates};
+use crate::geo::{Client, GeoDb, Network, biased_distance_km};
 use crate::lower::lower_group;
 use crate::model::policy::{GeoLocation, GeoProximityPlace};
 use crate::model::{
@@ -347,7 +347,7 @@ fn says(member: &RecordSet, client: &Client) -> String {
                 }
             };
             let biased = if *bias == 0 { String::new() } else { format!(", bias {bias}") };
-            let (here, there) = (client.location().coordinates(), place_coordinates(place));
+            let (here, there) = (client.location().coordinates(), client.coordinates_of(place));
             let distance = match (here, there) {
                 (Some(_), Some(_)) => format!("{:.0} km", biased_distance_km(here, there, *bias)),
                 _ => "distance unknown".to_owned(),

@@ -58,6 +58,7 @@ impl<'a> Classes<'a> {
             location: self.geo.location_numbered(attributes.location).clone(),
             row: self.geo.row_numbered(attributes.row).cloned(),
             matches: self.cidr.matches(attributes.set).clone(),
+            places: self.geo.places().clone(),
         });
         self.known.insert(attributes, class);
         class

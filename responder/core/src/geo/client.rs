@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::cidr::{CidrCollections, CidrMatch, matches_of};
 use super::database::GeoDb;
 use super::latency::{Latency, LatencyRow};
-use super::location::Location;
+use super::location::{Coordinates, Location};
 use super::network::Network;
-use super::regions::region_coordinates;
+use super::regions::Places;
+use crate::model::policy::GeoProximityPlace;
 
 /// A client: its location, its latencies and the CIDR blocks around it.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,7 @@ pub struct Client {
     pub(super) location: Location,
     pub(super) row: Option<Arc<LatencyRow>>,
     pub(super) matches: Arc<[CidrMatch]>,
+    pub(super) places: Places,
 }
 
 impl Client {
@@ -30,6 +32,7 @@ impl Client {
             location: geo.location(network.address()).clone(),
             row: geo.row(network.address()).cloned(),
             matches: matches_of(collections, &network),
+            places: geo.places().clone(),
         }
     }
 
@@ -50,7 +53,12 @@ impl Client {
 
     /// The latency by distance; none unless the coordinates of the client and of the region are known.
     pub fn estimated_latency(&self, region: &str) -> Option<Latency> {
-        Some(Latency::estimate(self.location.coordinates()?, region_coordinates(region)?))
+        Some(Latency::estimate(self.location.coordinates()?, self.places.region(region)?))
+    }
+
+    /// About where a geoproximity resource is, as far as that is known.
+    pub fn coordinates_of(&self, place: &GeoProximityPlace) -> Option<Coordinates> {
+        self.places.of(place)
     }
 
     /// Every region the table has a row for, in order.

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::latency::{Latency, LatencyRow};
-use super::location::Location;
+use super::location::{Coordinates, Location};
 use super::network::Network;
+use super::regions::Places;
 use super::space::{Family, key_of};
 use super::sweep::{Prefix, Ranges, sweep};
 
@@ -18,6 +19,7 @@ pub struct GeoDb {
     locations: Vec<Location>,
     rows: Vec<Option<Arc<LatencyRow>>>,
     regions: Vec<Arc<str>>,
+    places: Places,
     v4: FamilyRanges,
     v6: FamilyRanges,
 }
@@ -45,6 +47,11 @@ impl GeoDb {
     /// The regions that the latency table names, in the order of their first rows.
     pub fn regions(&self) -> impl Iterator<Item = &str> {
         self.regions.iter().map(|region| &**region)
+    }
+
+    /// Where the labels of regions and local zones are.
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 
     pub(super) fn row(&self, address: IpAddr) -> Option<&Arc<LatencyRow>> {
@@ -81,6 +88,7 @@ impl GeoDb {
 pub struct GeoDbBuilder {
     locations: HashMap<Location, u32>,
     regions: HashMap<Arc<str>, u32>,
+    places: HashMap<Box<str>, Coordinates>,
     v4: FamilyPrefixes,
     v6: FamilyPrefixes,
 }
@@ -97,6 +105,7 @@ impl Default for GeoDbBuilder {
         Self {
             locations: HashMap::from([(Location::default(), 0)]),
             regions: HashMap::new(),
+            places: HashMap::new(),
             v4: FamilyPrefixes::default(),
             v6: FamilyPrefixes::default(),
         }
@@ -127,12 +136,18 @@ impl GeoDbBuilder {
         self.of_family(&network).latencies.extend(prefix);
     }
 
+    /// A region or local zone group is here, whatever is known of its label otherwise.
+    pub fn place(&mut self, label: &str, coordinates: Coordinates) {
+        self.places.insert(label.into(), coordinates);
+    }
+
     /// Everything said so far.
     pub fn build(self) -> GeoDb {
+        let places = Places::new(self.places);
         let mut rows = Rows::new(by_number(self.regions));
         let v4 = self.v4.build(Family::V4, &mut rows);
         let v6 = self.v6.build(Family::V6, &mut rows);
-        GeoDb { locations: by_number(self.locations), rows: rows.rows, regions: rows.regions, v4, v6 }
+        GeoDb { locations: by_number(self.locations), rows: rows.rows, regions: rows.regions, places, v4, v6 }
     }
 
     fn of_family(&mut self, network: &Network) -> &mut FamilyPrefixes {

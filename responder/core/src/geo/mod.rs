@@ -30,7 +30,7 @@ pub use distance::{EARTH_RADIUS_KM, biased_distance_km, distance_km, order_by_pr
 pub use latency::Latency;
 pub use location::{Coordinates, Location};
 pub use network::{Network, NetworkError};
-pub use regions::{place_coordinates, region_coordinates, region_names};
+pub use regions::{Places, region_coordinates, region_names};
 pub use space::{IPV4_CLIENT_BITS, IPV6_CLIENT_BITS};
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! A region's data centers are spread around the city or area that its published name mentions; the figures here are that
 //! place's, to a hundredth of a degree, near enough to compare continents and coasts. Routing wants an order, not a map.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::location::Coordinates;
 use crate::model::policy::GeoProximityPlace;
 
@@ -101,23 +104,42 @@ pub fn region_names() -> impl Iterator<Item = &'static str> {
     REGIONS.iter().map(|(name, ..)| *name)
 }
 
-/// About where a geoproximity resource is; none if its label is unknown.
-pub fn place_coordinates(place: &GeoProximityPlace) -> Option<Coordinates> {
-    match place {
-        GeoProximityPlace::Region(region) => region_coordinates(region),
-        GeoProximityPlace::LocalZoneGroup(group) => local_zone_coordinates(group),
-        GeoProximityPlace::Coordinates { latitude_centi, longitude_centi } => {
-            Coordinates::from_centidegrees(*latitude_centi, *longitude_centi)
+/// Where labels are: those the operator gives coordinates, then those known here. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Places(Arc<HashMap<Box<str>, Coordinates>>);
+
+impl Places {
+    /// With labels of the operator's own, or other places for known ones.
+    pub fn new(labels: HashMap<Box<str>, Coordinates>) -> Self {
+        Self(Arc::new(labels))
+    }
+
+    /// About where a region is; none for a label nobody has placed.
+    pub fn region(&self, region: &str) -> Option<Coordinates> {
+        self.0.get(region).copied().or_else(|| region_coordinates(region))
+    }
+
+    /// About where a geoproximity resource is; none if its label is unknown.
+    pub fn of(&self, place: &GeoProximityPlace) -> Option<Coordinates> {
+        match place {
+            GeoProximityPlace::Region(region) => self.region(region),
+            GeoProximityPlace::LocalZoneGroup(group) => self.local_zone(group),
+            GeoProximityPlace::Coordinates { latitude_centi, longitude_centi } => {
+                Coordinates::from_centidegrees(*latitude_centi, *longitude_centi)
+            }
         }
     }
-}
 
-/// A group is named `us-west-2-lax-1`: its region, the metro and a number. An unknown metro is where the region is.
-fn local_zone_coordinates(group: &str) -> Option<Coordinates> {
-    let (zone, _number) = group.rsplit_once('-')?;
-    let (region, metro) = zone.rsplit_once('-')?;
-    let region = region_coordinates(region)?;
-    Some(find(&METROS, metro).unwrap_or(region))
+    /// A group is named `us-west-2-lax-1`: its region, the metro and a number. An unknown metro is where the region is.
+    fn local_zone(&self, group: &str) -> Option<Coordinates> {
+        if let Some(placed) = self.0.get(group) {
+            return Some(*placed);
+        }
+        let (zone, _number) = group.rsplit_once('-')?;
+        let (region, metro) = zone.rsplit_once('-')?;
+        let region = self.region(region)?;
+        Some(find(&METROS, metro).unwrap_or(region))
+    }
 }
 
 #[cfg(test)]
@@ -150,12 +172,27 @@ mod tests {
 
     #[test]
     fn local_zones_are_in_their_city_or_else_where_their_region_is() {
-        let zone = |group: &str| place_coordinates(&GeoProximityPlace::LocalZoneGroup(group.to_owned()));
+        let places = Places::default();
+        let zone = |group: &str| places.of(&GeoProximityPlace::LocalZoneGroup(group.to_owned()));
         assert_eq!(zone("us-west-2-lax-1"), Coordinates::new(34.05, -118.24));
         assert_eq!(zone("us-west-2-xyz-1"), region_coordinates("us-west-2"));
         assert_eq!(zone("us-west-2"), None);
         assert_eq!(zone("nowhere-1-lax-1"), None);
         let declared = GeoProximityPlace::Coordinates { latitude_centi: -123, longitude_centi: 4567 };
-        assert_eq!(place_coordinates(&declared), Coordinates::new(-1.23, 45.67));
+        assert_eq!(places.of(&declared), Coordinates::new(-1.23, 45.67));
+    }
+
+    #[test]
+    fn labels_of_the_operator_come_first() {
+        let berlin = Coordinates::new(52.52, 13.4).unwrap();
+        let labels = ["rack-7", "eu-west-1", "rack-7-lax-1"].map(|label| (label.into(), berlin));
+        let places = Places::new(labels.into_iter().collect());
+        let zone = |group: &str| places.of(&GeoProximityPlace::LocalZoneGroup(group.to_owned()));
+        assert_eq!(places.region("rack-7"), Some(berlin));
+        assert_eq!(places.region("eu-west-1"), Some(berlin));
+        assert_eq!(places.region("eu-west-2"), region_coordinates("eu-west-2"));
+        assert_eq!(zone("rack-7-lax-1"), Some(berlin));
+        assert_eq!(zone("rack-7-xyz-1"), Some(berlin));
+        assert_eq!(zone("rack-7-sea-1"), Coordinates::new(47.61, -122.33));
     }
 }
