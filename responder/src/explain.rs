@@ -89,6 +89,8 @@ pub struct Known<'a> {
     pub reason: &'a dyn Fn(&CheckId) -> (String, bool),
     /// Why the kernel answers nothing at all, if so.
     pub kernel_off: Option<&'a str>,
+    /// Questions that the kernel could answer and has no room for; which ones is not known here.
+    pub without_room: usize,
 }
 
 /// Explains an answer.
@@ -115,6 +117,9 @@ pub fn explain(question: &Question, known: &Known<'_>) -> Result<Explanation, Re
     if let (true, Some(why)) = (explanation.path.kernel, known.kernel_off) {
         explanation.path.kernel = false;
         explanation.path.why = Some(why.to_owned());
+    } else if explanation.path.kernel && known.without_room > 0 {
+        let why = format!("unless it is among {} questions for which there is no room", known.without_room);
+        explanation.path.why = Some(why);
     }
     Ok(explanation)
 }

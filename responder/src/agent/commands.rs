@@ -58,7 +58,9 @@ impl Agent {
             Ok(checks) => checks,
             Err(error) => return drop(answer.send(Err(error))),
         };
-        let kernel_off = match self.published.datapath().is_some() {
+        let occupancy = self.published.datapath().as_ref().map(|datapath| datapath.occupancy());
+        let without_room = occupancy.map_or(0, |(_, without_room)| without_room);
+        let kernel_off = match occupancy.is_some() {
             true => None,
             false if self.config.xdp.interfaces.is_empty() => Some(NO_INTERFACES.to_owned()),
             false => Some(self.kernel_problem.clone().unwrap_or_else(|| "no program is attached".to_owned())),
@@ -74,6 +76,7 @@ impl Agent {
                 view: &view,
                 reason: &reason,
                 kernel_off: kernel_off.as_deref(),
+                without_room,
             };
             let explanation = explain::explain(&question, &known).map(Box::new);
             drop(answer.send(explanation.map_err(CommandError::from)));

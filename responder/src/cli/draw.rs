@@ -33,7 +33,8 @@ pub fn draw(explanation: &Explanation, paint: Paint) -> String {
     drawing.line("", "");
     drawing.answers();
     let path = match (&explanation.path.why, explanation.path.kernel) {
-        (_, true) => paint.good("kernel"),
+        (None, true) => paint.good("kernel"),
+        (Some(why), true) => format!("{}, {why}", paint.good("kernel")),
         (Some(why), false) => format!("{}: {why}", paint.notable("userspace")),
         (None, false) => paint.notable("userspace"),
     };

@@ -63,6 +63,7 @@ fn check(question: Question, expected: &str) {
         view: &view,
         reason: &|_: &CheckId| ("HTTP 200".to_owned(), false),
         kernel_off: None,
+        without_room: 0,
     };
     let told = match explain(&question, &known) {
         Ok(explanation) => {

@@ -72,6 +72,7 @@ fn without_node(file: &Path, question: &Question) -> Result<Explanation, Failure
         view: &view,
         reason: &|_: &CheckId| ("no node was asked".to_owned(), false),
         kernel_off: config.xdp.interfaces.is_empty().then_some(NO_INTERFACES),
+        without_room: 0,
     };
     Ok(explain::explain(question, &known)?)
 }

@@ -117,7 +117,7 @@ fn geoproximity() -> Vec<RoutingPolicy> {
 }
 
 /// A group of a policy that does not look at the client.
-fn group() -> impl Strategy<Value = Group> {
+pub(crate) fn group() -> impl Strategy<Value = Group> {
     let weight = prop_oneof![Just(0u8), 1..5u8, Just(255)];
     let value = (1..4u32, check(), values());
     prop_oneof![
@@ -310,16 +310,32 @@ pub(crate) fn snapshot(groups: &[Group], world: &World) -> Snapshot {
     }
 }
 
+/// Whether an alias of one group, or of those it leads to, leads to another; the obvious way.
+pub(crate) fn reaches(groups: &[Group], from: usize, to: usize) -> bool {
+    from == to
+        || members_of(groups, from).iter().any(|member| match member.data {
+            Data::Alias { further, .. } => reaches(groups, from + further, to),
+            Data::Values(_) => false,
+        })
+}
+
+/// The members that may be aliases.
+fn members_of(groups: &[Group], at: usize) -> Vec<&Member> {
+    match groups.get(at) {
+        None | Some(Group::Multivalue(_)) => Vec::new(),
+        Some(Group::Simple(member)) => vec![member],
+        Some(Group::Weighted(members)) => members.iter().map(|(_, member)| member).collect(),
+        Some(Group::Failover(primary, secondary)) => primary.iter().chain(secondary).collect(),
+        Some(Group::Placed(members)) => members.iter().map(|(_, member)| member).collect(),
+    }
+}
+
 /// The checks that some group reachable from this one names: what R-75 is about, found the obvious way.
 pub(crate) fn checks_below(groups: &[Group], at: usize) -> BTreeSet<usize> {
-    let Some(group) = groups.get(at) else { return BTreeSet::new() };
-    let members: Vec<&Member> = match group {
-        Group::Simple(member) => vec![member],
-        Group::Weighted(members) => members.iter().map(|(_, member)| member).collect(),
-        Group::Failover(primary, secondary) => primary.iter().chain(secondary).collect(),
-        Group::Placed(members) => members.iter().map(|(_, member)| member).collect(),
-        Group::Multivalue(members) => return members.iter().filter_map(|(_, check, _)| *check).collect(),
-    };
+    if let Some(Group::Multivalue(members)) = groups.get(at) {
+        return members.iter().filter_map(|(_, check, _)| *check).collect();
+    }
+    let members = members_of(groups, at);
     let mut checks: BTreeSet<usize> = members.iter().filter_map(|member| member.check).collect();
     for member in members {
         if let Data::Alias { further, .. } = member.data {

@@ -8,8 +8,8 @@ use num_traits::{One, Zero};
 use proptest::prelude::*;
 
 use super::random::{
-    CHECKS, Data, Group, Member, TTL, World, check_id, checks_below, client, groups, groups_of_every_policy,
-    name, rdatas, set_id, snapshot, status, world,
+    CHECKS, Data, Group, Member, TTL, World, check_id, checks_below, client, group, groups,
+    groups_of_every_policy, name, rdatas, reaches, set_id, snapshot, status, world,
 };
 use super::*;
 use crate::geo::{Client, EARTH_RADIUS_KM, Network, distance_km};
@@ -285,6 +285,33 @@ fn follow_the_rules(
         }
     }
     Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// other records in one place change no answers but of those that lead there.
+    #[test]
+    fn a_change_of_records_affects_those_that_lead_to_them(
+        groups in groups(),
+        other in group(),
+        at in any::<prop::sample::Index>(),
+        healthy in any::<[bool; CHECKS]>(),
+    ) {
+        let mut changed = groups.clone();
+        let at = at.index(groups.len());
+        changed[at] = other;
+        let compile = |groups: &[Group]| {
+            Compiler::new(&snapshot(groups, &World::unknown()), &status(healthy), Generation(1))
+        };
+        let (before, after) = (compile(&groups), compile(&changed));
+        for index in (0..groups.len() as u32).map(GroupIndex) {
+            if before.table().plan(index) != after.table().plan(index) {
+                let number = number_of(&before, &groups, index);
+                prop_assert!(reaches(&groups, number, at) && reaches(&changed, number, at), "g{}", number);
+            }
+        }
+    }
 }
 
 proptest! {

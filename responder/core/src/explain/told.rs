@@ -195,6 +195,6 @@ pub enum OutcomeTold {
 pub struct PathTold {
     /// The XDP program.
     pub kernel: bool,
-    /// Why userspace does.
+    /// Why userspace does, or what may still keep the kernel from it.
     pub why: Option<String>,
 }
