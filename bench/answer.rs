@@ -23,8 +23,12 @@ fn answers(criterion: &mut Criterion) {
     let server = SERVED[0].parse().expect("an address");
 
     let settings = ReplySettings::default();
-    let received =
-        Received { packet: &message, source: std::net::SocketAddr::ip(&client), transport: Transport::Udp };
+    let received = Received {
+        packet: &message,
+        source: std::net::SocketAddr::ip(&client),
+        transport: Transport::Udp,
+        at: 0,
+    };
     let mut out = Vec::new();
     criterion.bench_function("answer/userspace", |bencher| {
         bencher.iter(|| respond(black_box(table), &settings, black_box(&received), 1 << 60, &mut out));

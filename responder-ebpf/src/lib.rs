@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod choose;
 mod client;
+pub mod cookie;
 mod dns;
 mod edns;
 mod ethernet;

@@ -122,7 +122,7 @@ impl Engines {
         self.random = draw::next(self.random);
         let mut message = Vec::new();
         let received =
-            Received { packet: &query.message, source: query.client.ip(), transport: Transport::Udp };
+            Received { packet: &query.message, source: query.client.ip(), transport: Transport::Udp, at: 0 };
         respond(&self.table, &ReplySettings::default(), &received, self.random, &mut message)?;
         Some(message)
     }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use fastpath::cookie::Secret;
 use pulse53_core::geo::GeoDb;
 use pulse53_core::model::Snapshot;
 use sd_notify::NotifyState;
@@ -81,6 +82,13 @@ fn machine(attempt: &'static str) -> impl Fn(io::Error) -> AgentError {
     move |source| AgentError::Machine { attempt, source }
 }
 
+/// Secrets that nobody else knows: both the same, as there is none to replace.
+fn random_secrets() -> io::Result<[Secret; 2]> {
+    let mut octets = [0; 16];
+    getrandom::fill(&mut octets)?;
+    Ok([Secret::new(octets); 2])
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub fn run(config: Config, overrides: Overrides) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -129,6 +137,8 @@ struct Agent {
     published: publish::Shared,
     events: mpsc::Sender<Event>,
     publisher: std::thread::JoinHandle<Publisher>,
+    /// DNS cookies are made with these where no file holds others.
+    own_secrets: [Secret; 2],
     served: Arc<serve::Shared>,
     serving: Serving,
     /// Why the kernel does not answer, though it should.
@@ -148,6 +158,8 @@ impl Agent {
         log_warnings(&loaded);
         watch.set_files(&loaded.files);
         let (files, geo) = loaded.declared?;
+        let own_secrets = random_secrets().map_err(machine("make a secret for cookies"))?;
+        let secrets = loaded.cookie_secrets.unwrap_or(own_secrets);
         let snapshot = declare(&store, files, &config)?;
         let metrics = Metrics::default();
         metrics.count_reload(true);
@@ -167,7 +179,7 @@ impl Agent {
         // Sockets before the kernel half: whoever gets a truncated reply from it comes again over TCP.
         let served = Arc::new(serve::Shared {
             table: published.table.clone(),
-            settings: ArcSwap::from_pointee(settings::reply(&config.dns)),
+            settings: ArcSwap::from_pointee(settings::reply(&config.dns, secrets)),
         });
         let serving = bound.start(served.clone())?;
         let kernel_problem = attach(&publisher, &config, serving.addresses())?;
@@ -228,6 +240,7 @@ impl Agent {
             published,
             events,
             publisher,
+            own_secrets,
             served,
             serving,
             kernel_problem,
@@ -288,8 +301,9 @@ impl Agent {
             Ok(Ok((config, loaded))) => {
                 log_warnings(&loaded);
                 self.watch.set_files(&loaded.files);
+                let secrets = loaded.cookie_secrets.unwrap_or(self.own_secrets);
                 match loaded.declared {
-                    Ok((snapshot, geo)) => self.apply(config, snapshot, geo).await,
+                    Ok((snapshot, geo)) => self.apply(config, snapshot, geo, secrets).await,
                     Err(problems) => self.keep(problems.0.iter().map(ToString::to_string).collect()),
                 }
             }
@@ -299,7 +313,7 @@ impl Agent {
         tell_systemd(&[NotifyState::Ready]);
     }
 
-    async fn apply(&mut self, config: Config, files: Snapshot, geo: Arc<GeoDb>) {
+    async fn apply(&mut self, config: Config, files: Snapshot, geo: Arc<GeoDb>, secrets: [Secret; 2]) {
         for key in settings::needing_restart(&self.config, &config) {
             tracing::warn!(key, "changed, and takes effect at the next start");
         }
@@ -315,7 +329,7 @@ impl Agent {
         if self.forwarding.is_finished() {
             return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
         }
-        self.served.settings.store(Arc::new(settings::reply(&config.dns)));
+        self.served.settings.store(Arc::new(settings::reply(&config.dns, secrets)));
         self.metrics.count_reload(true);
         self.configuration.loaded_at = status::unix_time();
         self.configuration.failed_at = None;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use fastpath::cookie::Secret;
 use nix::ifaddrs::getifaddrs;
 use pulse53_core::assemble::Limits;
 use pulse53_core::health::{Checker, CheckerName};
@@ -11,10 +12,11 @@ use pulse53_core::health::{Checker, CheckerName};
 use crate::api::guard::Access;
 use crate::api::http;
 use crate::api::sigv4::Credentials;
-use crate::config::{Api, Config, Dns, OnStop, Problems, Xdp, XdpMode};
+use crate::config::{Api, Config, CookiePolicy, Dns, OnStop, Problems, Xdp, XdpMode};
 use crate::datapath::{self, Mode};
 use crate::health;
 use crate::serve::ServeSettings;
+use crate::serve::cookies::Cookies;
 use crate::serve::reply::{ReplySettings, UDP_SIZE_ADVERTISED};
 
 pub(super) fn serve(dns: &Dns) -> ServeSettings {
@@ -27,13 +29,19 @@ pub(super) fn serve(dns: &Dns) -> ServeSettings {
     }
 }
 
-pub(super) fn reply(dns: &Dns) -> ReplySettings {
+/// `secrets` make DNS cookies.
+pub(super) fn reply(dns: &Dns, secrets: [Secret; 2]) -> ReplySettings {
+    let cookies = match dns.cookies {
+        CookiePolicy::Off => None,
+        policy => Some(Cookies { secrets, required: policy == CookiePolicy::Require }),
+    };
     ReplySettings {
         udp_size_max: dns.max_udp_size,
         tcp_idle_timeout: dns.tcp_idle_timeout,
         identity: dns.identity.clone(),
         version: dns.version.clone(),
         nsid: dns.nsid.clone(),
+        cookies,
     }
 }
 

@@ -123,6 +123,7 @@ fn rcode_name(rcode: u16) -> &'static str {
         4 => "NOTIMP",
         5 => "REFUSED",
         16 => "BADVERS",
+        23 => "BADCOOKIE",
         _ => "OTHER",
     }
 }

@@ -72,6 +72,21 @@ pub struct Dns {
     pub version: Option<String>,
     /// Sent to those who ask for it (RFC 5001, D-17).
     pub nsid: Option<String>,
+    /// How DNS cookies are answered (D-17).
+    pub cookies: CookiePolicy,
+    /// The secrets they are made with, shared by all servers of an address; none: a random one until the agent stops.
+    pub cookie_secrets: Option<DeclaredFile>,
+}
+
+/// `[dns] cookies`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookiePolicy {
+    /// Answered, and so is a query with a wrong one.
+    Answer,
+    /// A UDP client that sends cookies is answered only with a right one.
+    Require,
+    /// The option is not known.
+    Off,
 }
 
 /// `[xdp]`: the kernel half.

@@ -11,8 +11,8 @@ use toml::de::DeTable;
 use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
-    Api, Checker, Config, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop, Problems,
-    Region, Xdp, XdpMode, ZoneFile,
+    Api, Checker, Config, CookiePolicy, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop,
+    Problems, Region, Xdp, XdpMode, ZoneFile,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,6 +63,11 @@ impl Reader<'_> {
             let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
             any.map(|address| SocketAddr::new(address, 53)).to_vec()
         };
+        let policies = [
+            ("answer", CookiePolicy::Answer),
+            ("require", CookiePolicy::Require),
+            ("off", CookiePolicy::Off),
+        ];
         let dns = Dns {
             listen: section.or("listen", everywhere(), |raw| value::list(raw, value::socket)),
             minimal_responses: section.or("minimal_responses", true, value::boolean),
@@ -77,6 +82,8 @@ impl Reader<'_> {
             identity: section.get("identity", |raw| value::short_text(raw, 255)).map(|(text, _)| text),
             version: section.get("version", |raw| value::short_text(raw, 255)).map(|(text, _)| text),
             nsid: section.get("nsid", |raw| value::short_text(raw, 128)).map(|(text, _)| text),
+            cookies: section.or("cookies", CookiePolicy::Answer, |raw| value::word(raw, &policies)),
+            cookie_secrets: self.file(&section, "cookie_secrets"),
         };
         section.finish();
         dns

@@ -3,10 +3,13 @@
 //! Every problem of every file is told at once. Whatever was opened is listed also when reading failed, so that a mended file is
 //! noticed.
 
+mod cookie_secrets;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fastpath::cookie::Secret;
 use pulse53_core::assemble::{SnapshotBuilder, ZoneBuilder};
 use pulse53_core::geo::{Coordinates, GeoDb};
 use pulse53_core::model::{self, Revision, Snapshot, Zone};
@@ -21,6 +24,8 @@ use crate::geo;
 pub struct Loaded {
     /// All that is declared and where clients are, or everything that is wrong.
     pub declared: Result<(Snapshot, Arc<GeoDb>), Problems>,
+    /// The secrets of DNS cookies, if a file holds them.
+    pub cookie_secrets: Option<[Secret; 2]>,
     /// Accepted, but perhaps not meant.
     pub warnings: Vec<Problem>,
     /// Every file that had a part in it.
@@ -46,6 +51,7 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
         builder.add_findings(findings);
         builder.add_collections(collections.into_iter().map(Arc::new));
     }
+    let cookie_secrets = reading.cookie_secrets(config);
     // What has two owners is told by the store, which knows both.
     let of_files = |zone: &Zone| {
         config.zones.iter().any(|file| file.name == zone.apex || file.id.as_ref() == Some(&zone.id))
@@ -74,6 +80,7 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
     };
     Loaded {
         declared: snapshot.zip(geo).filter(|_| problems.is_empty()).ok_or(Problems(problems)),
+        cookie_secrets,
         warnings: warnings.into_iter().map(|problem| told(config, problem)).collect(),
         files,
     }
@@ -142,6 +149,11 @@ impl Reading {
                 None
             }
         }
+    }
+
+    fn cookie_secrets(&mut self, config: &Config) -> Option<[Secret; 2]> {
+        let (name, text) = self.text(config.dns.cookie_secrets.as_ref()?)?;
+        cookie_secrets::read(&name, &text).map_err(|problem| self.problems.push(problem)).ok()
     }
 
     fn octets(&mut self, file: &DeclaredFile) -> Option<(String, Vec<u8>)> {

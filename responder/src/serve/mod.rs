@@ -4,6 +4,7 @@
 //! tasks, one a connection, so that a slow reader waits alone (D-20). Both load the table once a query and call
 //! [`reply::respond`], where every rule about messages lives.
 
+pub mod cookies;
 pub mod counters;
 pub mod query;
 pub mod reply;
@@ -13,7 +14,7 @@ mod udp;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use pulse53_core::table::AnswerTable;
@@ -138,6 +139,11 @@ impl Serving {
         self.udp.stop();
         self.tcp.stop().await;
     }
+}
+
+/// Seconds since 1970 modulo 2^32, as cookies count (RFC 9018 section 4.3).
+fn unix_time() -> u32 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
 }
 
 /// A stream or datagram socket that shares its port with others of ours, IPv6 not taking the IPv4 port as well.

@@ -10,6 +10,8 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
 use pulse53_core::geo::Network;
 use pulse53_core::model::RecordType;
 
+use super::cookies::AskedCookie;
+
 const NAME_LEN_MAX: usize = 255;
 
 /// The question, with its name folded to lower case.
@@ -78,6 +80,8 @@ pub struct Options {
     pub nsid: bool,
     /// Whether the client speaks edns-tcp-keepalive (RFC 7828).
     pub tcp_keepalive: bool,
+    /// The client's cookie (RFC 7873).
+    pub cookie: Option<AskedCookie>,
 }
 
 /// The client's network; none for the opt-out of length 0.
@@ -96,8 +100,8 @@ fn read_subnet(data: &[u8]) -> Result<ClientSubnet, Malformed> {
 }
 
 impl AskedEdns<'_> {
-    /// Reads the options; unknown ones are ignored (D-15).
-    pub fn options(&self) -> Result<Options, Malformed> {
+    /// Reads the options; unknown ones are ignored (D-15), and cookies are unknown unless they are answered.
+    pub fn options(&self, cookies: bool) -> Result<Options, Malformed> {
         let mut options = Options::default();
         let mut decoder = BinDecoder::new(self.options);
         while !decoder.is_empty() {
@@ -109,6 +113,10 @@ impl AskedEdns<'_> {
                     let other = options.subnet.replace(read_subnet(data)?);
                     // Two networks would leave open which of them is the client.
                     other.is_none().then_some(()).ok_or(Malformed)?;
+                }
+                // RFC 7873 section 5.2: the first counts.
+                EdnsCode::Cookie if cookies && options.cookie.is_none() => {
+                    options.cookie = Some(AskedCookie::read(data)?);
                 }
                 EdnsCode::NSID => options.nsid = true,
                 EdnsCode::Keepalive => options.tcp_keepalive = true,

@@ -17,6 +17,7 @@ use pulse53_core::model::RecordType;
 use pulse53_core::resolve::{Answer, Question, Scope, resolve};
 use pulse53_core::table::AnswerTable;
 
+use super::cookies::{Cookies, ReplyCookie};
 use super::query::{self, AskedEdns, AskedQuestion, Malformed, Options};
 
 /// Our own advertised UDP size (D-15).
@@ -47,6 +48,8 @@ pub struct ReplySettings {
     pub version: Option<String>,
     /// Answers the NSID option.
     pub nsid: Option<String>,
+    /// Answers the COOKIE option.
+    pub cookies: Option<Cookies>,
 }
 
 impl Default for ReplySettings {
@@ -57,6 +60,7 @@ impl Default for ReplySettings {
             identity: None,
             version: None,
             nsid: None,
+            cookies: None,
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct Received<'p> {
     pub source: IpAddr,
     /// How it came.
     pub transport: Transport,
+    /// When it came, in seconds since 1970 modulo 2^32, as cookies count.
+    pub at: u32,
 }
 
 /// What was replied, for counters.
@@ -111,6 +117,7 @@ pub fn respond(
         source: received.source,
         question: None,
         edns: None,
+        cookie: None,
         out,
     };
     let is_query = header.op_code == OpCode::Query;
@@ -134,9 +141,18 @@ pub fn respond(
     if edns.as_ref().is_some_and(|edns| edns.fixed.version() > 0) {
         return Some(reply.bare(ResponseCode::BADVERS));
     }
-    let Ok(options) = edns.as_ref().map_or(Ok(Options::default()), AskedEdns::options) else {
+    let options = edns.as_ref().map(|edns| edns.options(settings.cookies.is_some())).transpose();
+    let Ok(options) = options.map(Option::unwrap_or_default) else {
         return Some(reply.bare(ResponseCode::FormErr));
     };
+    if let Some((cookies, asked)) = settings.cookies.as_ref().zip(options.cookie.as_ref()) {
+        let cookie = ReplyCookie::new(cookies, asked, received.source, received.at);
+        reply.cookie = Some(cookie);
+        // TCP proves the address as well as a cookie (RFC 7873 section 5.2.3).
+        if cookies.required && !cookie.is_valid() && received.transport == Transport::Udp {
+            return Some(reply.bare(ResponseCode::BADCOOKIE));
+        }
+    }
     // RFC 1995 section 3: an IXFR query tells the client's version in its authority section.
     let authorities_max = u16::from(question.qtype == RecordType::IXFR);
     if header.counts.answers != 0 || header.counts.authorities > authorities_max {
@@ -157,6 +173,7 @@ struct Reply<'a> {
     source: IpAddr,
     question: Option<&'a AskedQuestion<'a>>,
     edns: Option<&'a AskedEdns<'a>>,
+    cookie: Option<ReplyCookie>,
     out: &'a mut Vec<u8>,
 }
 
@@ -309,6 +326,9 @@ impl Reply<'_> {
         if let Some(mut subnet) = opt.options.subnet {
             subnet.set_scope_prefix(opt.scope);
             edns.options_mut().insert(EdnsOption::Subnet(subnet));
+        }
+        if let Some(cookie) = self.cookie {
+            edns.options_mut().insert(cookie.option());
         }
         if let Some(nsid) = self.settings.nsid.as_deref().filter(|_| opt.options.nsid) {
             edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::NSID.into(), nsid.as_bytes().to_vec()));

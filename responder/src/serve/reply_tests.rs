@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use fastpath::cookie::Secret;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr;
+use hickory_proto::rr::rdata::opt::EdnsCode;
 use pulse53_core::compile::Compiler;
 use pulse53_core::model::{
     Name, RRsetGroup, Rdata, RecordData, RecordSet, RoutingPolicy, Snapshot, Ttl, Zone, ZoneId,
@@ -101,9 +103,12 @@ impl Query {
     }
 }
 
+/// When queries come.
+const NOW: u32 = 1_559_731_985;
+
 fn ask_octets(packet: &[u8], transport: Transport, settings: &ReplySettings) -> Option<(Vec<u8>, Replied)> {
     let mut out = vec![1, 2, 3];
-    let received = Received { packet, source: Ipv4Addr::LOCALHOST.into(), transport };
+    let received = Received { packet, source: Ipv4Addr::LOCALHOST.into(), transport, at: NOW };
     let replied = respond(&table(), settings, &received, 7, &mut out)?;
     Some((out, replied))
 }
@@ -352,6 +357,70 @@ fn d17_keepalive_is_told_over_tcp_alone() {
     assert!(octets.ends_with(&[0, 0]));
 }
 
+/// The secret and the client of RFC 9018 appendix A.1, at [`NOW`], but for the address.
+const SECRET: [u8; 16] = 0xe5e9_73e5_a6b2_a43f_48e7_dc84_9e37_bfcf_u128.to_be_bytes();
+const CLIENT_COOKIE: [u8; 8] = 0x2464_c4ab_cf10_c957_u64.to_be_bytes();
+
+fn with_cookies(required: bool) -> ReplySettings {
+    let cookies = Cookies { secrets: [Secret::new(SECRET), Secret::new([7; 16])], required };
+    ReplySettings { cookies: Some(cookies), ..ReplySettings::default() }
+}
+
+/// Asks with a cookie from the client's address; gives the RCODE, how many answers there are, and the reply's cookie.
+fn ask_cookie(cookie: &[u8], transport: Transport, settings: &ReplySettings) -> (u16, u8, Vec<u8>) {
+    let option = [&[0, 10, 0, cookie.len() as u8], cookie].concat();
+    let packet = Query::new("www.example.com", 1).edns(1232, 0, 0, &option).octets();
+    let source = Ipv4Addr::new(198, 51, 100, 100).into();
+    let mut out = Vec::new();
+    let received = Received { packet: &packet, source, transport, at: NOW };
+    let replied = respond(&table(), settings, &received, 7, &mut out).expect("a reply");
+    let message = Message::from_vec(&out).expect("a readable reply");
+    let found = message.edns.expect("OPT").option(EdnsCode::Cookie).cloned();
+    let data = found.map(|option| Vec::try_from(&option).expect("octets"));
+    (replied.rcode, message.answers.len() as u8, data.unwrap_or_default())
+}
+
+#[test]
+fn d17_a_client_cookie_gets_a_server_cookie() {
+    let settings = with_cookies(false);
+    let expected =
+        [&CLIENT_COOKIE[..], &0x0100_0000_5cf7_9f11_1f81_30c3_eee2_9480_u128.to_be_bytes()].concat();
+    for transport in [Transport::Udp, Transport::Tcp] {
+        assert_eq!(ask_cookie(&CLIENT_COOKIE, transport, &settings), (0, 1, expected.clone()));
+        // Kept while it is fresh, replaced if it is somebody else's, and answered anyway.
+        assert_eq!(ask_cookie(&expected, transport, &settings), (0, 1, expected.clone()));
+        let foreign = [&CLIENT_COOKIE[..], &[9; 16]].concat();
+        assert_eq!(ask_cookie(&foreign, transport, &settings), (0, 1, expected.clone()));
+        let short = [&CLIENT_COOKIE[..], &[9; 8]].concat();
+        assert_eq!(ask_cookie(&short, transport, &settings), (0, 1, expected.clone()));
+    }
+    // Without secrets the option is unknown, whatever it holds (D-15).
+    assert_eq!(ask_cookie(&[1], Transport::Udp, &ReplySettings::default()), (0, 1, Vec::new()));
+}
+
+#[test]
+fn d17_cookies_of_a_wrong_length_are_malformed() {
+    for length in [0, 1, 7, 9, 15, 41, 64] {
+        let settings = with_cookies(false);
+        assert_eq!(ask_cookie(&vec![5; length], Transport::Udp, &settings), (1, 0, Vec::new()), "{length}");
+    }
+    for length in [8, 16, 17, 24, 40] {
+        assert_eq!(ask_cookie(&vec![5; length], Transport::Udp, &with_cookies(false)).0, 0, "{length}");
+    }
+}
+
+#[test]
+fn d17_where_cookies_are_required_udp_clients_learn_theirs_first() {
+    let settings = with_cookies(true);
+    let (rcode, answers, cookie) = ask_cookie(&CLIENT_COOKIE, Transport::Udp, &settings);
+    assert_eq!((rcode, answers, cookie.len()), (23, 0, 24));
+    assert_eq!(ask_cookie(&cookie, Transport::Udp, &settings), (0, 1, cookie));
+    assert_eq!(ask_cookie(&CLIENT_COOKIE, Transport::Tcp, &settings).0, 0);
+    // Who does not know cookies is not kept out.
+    let query = Query::new("www.example.com", 1).edns(1232, 0, 0, &[]).octets();
+    assert_eq!(ask_octets(&query, Transport::Udp, &settings).unwrap().1.rcode, 0);
+}
+
 fn subnet(data: &[u8]) -> Query {
     let option = [&[0, 8, 0, data.len() as u8], data].concat();
     Query::new("www.example.com", 1).edns(1232, 0, 0, &option)
@@ -399,8 +468,12 @@ fn any_octets_get_silence_or_a_readable_reply() {
             packet[at] = random.u8(..);
         }
         packet.truncate(random.usize(..packet.len() + 20));
-        let received =
-            Received { packet: &packet, source: Ipv4Addr::LOCALHOST.into(), transport: Transport::Udp };
+        let received = Received {
+            packet: &packet,
+            source: Ipv4Addr::LOCALHOST.into(),
+            transport: Transport::Udp,
+            at: NOW,
+        };
         if respond(&table, &ReplySettings::default(), &received, random.u64(..), &mut out).is_some() {
             assert!(out.len() <= 1232 && out[..2] == packet[..2], "{packet:?}");
             assert!(

@@ -173,7 +173,8 @@ impl Connection {
             let replied = {
                 let table = self.shared.table.load();
                 let settings = self.shared.settings.load();
-                let received = Received { packet: &query, source: self.client, transport: Transport::Tcp };
+                let (source, at) = (self.client, super::unix_time());
+                let received = Received { packet: &query, source, transport: Transport::Tcp, at };
                 respond(&table, &settings, &received, random.u64(..), &mut reply)
             };
             self.counters.count(replied);

@@ -203,6 +203,7 @@ impl Batch {
             std::array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())])
         };
         let received = recvmmsg(fd, &mut self.headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let at = super::unix_time();
         let mut count = 0;
         for message in received {
             count += 1;
@@ -211,7 +212,7 @@ impl Batch {
                 continue;
             };
             let packet = message.iovs().next().unwrap_or_default();
-            let received = Received { packet, source, transport: Transport::Udp };
+            let received = Received { packet, source, transport: Transport::Udp, at };
             let replied =
                 respond(table, settings, &received, random.u64(..), &mut self.replies[self.clients.len()]);
             counters.count(replied);
