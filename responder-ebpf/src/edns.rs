@@ -21,6 +21,7 @@ const DO: u8 = 0x80;
 /// Options that matter here; others are ignored (D-15).
 const NSID: u16 = 3;
 const CLIENT_SUBNET: u16 = 8;
+const COOKIE: u16 = 10;
 /// Octets of an option's code and length.
 const OPTION_HEADER: usize = 4;
 /// Octets of a client subnet before the address.
@@ -96,7 +97,7 @@ fn find_subnet(packet: &mut impl Packet, start: usize, end: usize) -> Step<usize
         let code = u16::from_be(head as u16);
         let len = usize::from(u16::from_be((head >> 16) as u16));
         at += OPTION_HEADER;
-        if code == NSID || (code == CLIENT_SUBNET && subnet != 0) {
+        if code == NSID || code == COOKIE || (code == CLIENT_SUBNET && subnet != 0) {
             return Err(Verdict::Pass(PassReason::Option));
         }
         if code == CLIENT_SUBNET {

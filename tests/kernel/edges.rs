@@ -159,10 +159,12 @@ fn options_shrink_the_frame_or_are_left_to_userspace() {
         let whole = count <= OPTIONS_MAX as usize;
         assert_eq!(in_kernel(vec![(65001, vec![1, 2, 3]); count], false), whole, "{count} options");
     }
-    // NSID, wherever it stands.
-    for before in 0..OPTIONS_MAX as usize {
-        let options = [vec![(65001, vec![0; 8]); before], vec![(3, Vec::new())]].concat();
-        assert!(!in_kernel(options, false), "NSID behind {before}");
+    // NSID and cookies, wherever they stand.
+    for (code, data) in [(3, vec![]), (10, vec![1; 8])] {
+        for before in 0..OPTIONS_MAX as usize {
+            let options = [vec![(65001, vec![0; 8]); before], vec![(code, data.clone())]].concat();
+            assert!(!in_kernel(options, false), "option {code} behind {before}");
+        }
     }
 }
 

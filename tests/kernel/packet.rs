@@ -45,11 +45,11 @@ fn every_shape_of_query_is_answered_alike() {
                 for edns in [
                     None,
                     Some(Opt { size: 1232, ..Opt::default() }),
-                    Some(Opt { size: 4096, dnssec_ok: true, options: vec![(10, vec![1; 8])] }),
+                    Some(Opt { size: 4096, dnssec_ok: true, options: vec![(65001, vec![1; 8])] }),
                     Some(Opt {
                         size: 0,
                         dnssec_ok: true,
-                        options: vec![(10, vec![1; 24]), (12, vec![0; 300])],
+                        options: vec![(65001, vec![1; 24]), (12, vec![0; 300])],
                     }),
                 ] {
                     let mut query = Query::new(&format!("{name}.Example.COM"), qtype);
