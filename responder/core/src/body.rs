@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use pulse53_abi::limits::BODY_SMALL;
 
+use crate::beside::Beside;
 use crate::model::{Name, Rdata, RecordType, Ttl};
 
 /// RCODEs used in replies (RFC 1035 section 4.1.1).
@@ -24,6 +25,8 @@ pub mod rcode {
     pub const NOTIMP: u8 = 4;
     /// The server does not answer such questions.
     pub const REFUSED: u8 = 5;
+    /// A name that a DNAME leads to is too long (RFC 6672 section 2.2).
+    pub const YXDOMAIN: u8 = 6;
 }
 
 /// Octets of the header before the question.
@@ -41,8 +44,19 @@ pub struct Body {
     /// Whether the draw decides which answer comes first: all answers have the same length, a multiple of four octets, and
     /// take no more than [`BODY_SMALL`] octets together.
     pub rotates: bool,
+    /// What must be sent, or TC set; the rest may be left out (R-70, RFC 9471).
+    required: Required,
     octets: Box<[u8]>,
     suffixes: Box<[SuffixOwner]>,
+}
+
+/// The first records of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Required {
+    /// Their octets.
+    pub len: usize,
+    /// Number of answer, authority and additional records among them.
+    pub counts: [u16; 3],
 }
 
 /// A record owner that is a suffix of the query name.
@@ -61,10 +75,19 @@ impl Body {
     }
 
     /// An RRset as the answer section. The records keep the order given; the draw rotates them if they allow it.
-    pub fn answer<'a>(rtype: RecordType, ttl: Ttl, rdatas: impl IntoIterator<Item = &'a Rdata>) -> Self {
+    /// `beside` adds what a positive answer that is not minimal carries.
+    pub fn answer<'a>(
+        rtype: RecordType,
+        ttl: Ttl,
+        rdatas: impl IntoIterator<Item = &'a Rdata> + Clone,
+        beside: Option<&Beside<'_>>,
+    ) -> Self {
         let mut writer = BodyWriter::new(rcode::NOERROR, true);
-        for rdata in rdatas {
+        for rdata in rdatas.clone() {
             writer.answer(rtype, ttl, rdata);
+        }
+        if let Some(beside) = beside {
+            beside.write(&mut writer, rtype, rdatas);
         }
         writer.finish()
     }
@@ -79,9 +102,21 @@ impl Body {
         self.octets.is_empty()
     }
 
+    /// The records that must be sent, or TC set: all, unless some are only there to save a further query.
+    pub fn required(&self) -> Required {
+        self.required
+    }
+
     /// Which answer comes first under this draw.
     pub fn rotation(&self, draw: u64) -> u16 {
         if self.rotates { pulse53_abi::draw::rotation(draw, u32::from(self.counts[0])) as u16 } else { 0 }
+    }
+
+    /// Appends the required records alone; none of them is turned.
+    pub fn write_required(&self, qname_len: usize, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.write(qname_len, 0, out);
+        out.truncate(start + self.required.len);
     }
 
     /// Appends the records as they follow a question whose name has `qname_len` octets, the answers turned by `rotation`.
@@ -108,6 +143,7 @@ pub struct BodyWriter {
     rcode: u8,
     authoritative: bool,
     counts: [u16; 3],
+    required: Option<Required>,
     octets: Vec<u8>,
     suffixes: Vec<SuffixOwner>,
 }
@@ -115,7 +151,14 @@ pub struct BodyWriter {
 impl BodyWriter {
     /// Begins a body.
     pub fn new(rcode: u8, authoritative: bool) -> Self {
-        Self { rcode, authoritative, counts: [0; 3], octets: Vec::new(), suffixes: Vec::new() }
+        Self {
+            rcode,
+            authoritative,
+            counts: [0; 3],
+            required: None,
+            octets: Vec::new(),
+            suffixes: Vec::new(),
+        }
     }
 
     /// Appends an answer record, owned by the query name.
@@ -125,9 +168,24 @@ impl BodyWriter {
         self.tail(rtype, ttl, rdata);
     }
 
+    /// Appends an answer record owned by `owner`, an ancestor of the query name.
+    pub fn answer_above(&mut self, owner: &Name, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
+        self.counts[0] += 1;
+        self.suffix(owner, rtype, ttl, rdata);
+    }
+
     /// Appends an authority record owned by `owner`, which must be the query name or an ancestor of it.
     pub fn authority(&mut self, owner: &Name, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
         self.counts[1] += 1;
+        self.suffix(owner, rtype, ttl, rdata);
+    }
+
+    /// From here on records may be left out where they do not fit.
+    pub fn optional(&mut self) {
+        self.required.get_or_insert(Required { len: self.octets.len(), counts: self.counts });
+    }
+
+    fn suffix(&mut self, owner: &Name, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
         self.suffixes.push(SuffixOwner { at: self.octets.len() as u16, length: owner.as_wire().len() as u8 });
         self.octets.extend_from_slice(&[0xC0, 0]);
         self.tail(rtype, ttl, rdata);
@@ -153,6 +211,7 @@ impl BodyWriter {
         let answers = usize::from(self.counts[0]);
         let rotates = answers > 1
             && self.counts[1..] == [0, 0]
+            && self.suffixes.is_empty()
             && self.octets.len() <= BODY_SMALL
             && self.octets.len().is_multiple_of(4 * answers)
             && records_have_equal_length(&self.octets, self.octets.len() / answers);
@@ -161,6 +220,7 @@ impl BodyWriter {
             authoritative: self.authoritative,
             counts: self.counts,
             rotates,
+            required: self.required.unwrap_or(Required { len: self.octets.len(), counts: self.counts }),
             octets: self.octets.into(),
             suffixes: self.suffixes.into(),
         }
@@ -178,14 +238,22 @@ fn records_have_equal_length(octets: &[u8], length: usize) -> bool {
 
 /// How the records of an RRset that does not rotate can be ordered so that the order varies between replies: up to
 /// eight rotations, each a body of its own.
-pub fn rotated_answers(rtype: RecordType, ttl: Ttl, rdatas: &[Rdata]) -> Vec<Arc<Body>> {
-    let plain = Body::answer(rtype, ttl, rdatas);
+pub fn rotated_answers(
+    rtype: RecordType,
+    ttl: Ttl,
+    rdatas: &[Rdata],
+    beside: Option<&Beside<'_>>,
+) -> Vec<Arc<Body>> {
+    let plain = Body::answer(rtype, ttl, rdatas, beside);
     if plain.rotates || rdatas.len() < 2 {
         return vec![Arc::new(plain)];
     }
     const ROTATIONS_MAX: usize = 8;
     (0..rdatas.len().min(ROTATIONS_MAX))
-        .map(|first| Arc::new(Body::answer(rtype, ttl, rdatas[first..].iter().chain(&rdatas[..first]))))
+        .map(|first| {
+            let turned = rdatas[first..].iter().chain(&rdatas[..first]);
+            Arc::new(Body::answer(rtype, ttl, turned, beside))
+        })
         .collect()
 }
 
@@ -200,14 +268,14 @@ mod tests {
     #[test]
     fn equal_records_rotate_and_others_become_bodies() {
         let [a, b, c] = [rdata(&[1; 4]), rdata(&[2; 4]), rdata(&[3; 4])];
-        let body = Body::answer(RecordType::A, Ttl(60), [&a, &b, &c]);
+        let body = Body::answer(RecordType::A, Ttl(60), [&a, &b, &c], None);
         assert!(body.rotates);
         let mut out = Vec::new();
         body.write(5, 2, &mut out);
         assert_eq!((out[12], out[28], out[44]), (3, 1, 2));
 
         let uneven = [rdata(b"\x01a"), rdata(b"\x02ab")];
-        let bodies = rotated_answers(RecordType::TXT, Ttl(60), &uneven);
+        let bodies = rotated_answers(RecordType::TXT, Ttl(60), &uneven, None);
         assert_eq!(bodies.len(), 2);
         assert!(bodies.iter().all(|body| !body.rotates && body.counts == [2, 0, 0]));
         assert_ne!(bodies[0], bodies[1]);
@@ -217,7 +285,7 @@ mod tests {
     fn two_lengths_with_a_fitting_total_do_not_rotate() {
         // 4 + 12 octets of RDATA: the total is a multiple of eight, the records are unequal.
         let uneven = [rdata(&[0; 4]), rdata(&[0; 12])];
-        assert!(!Body::answer(RecordType::TXT, Ttl(60), &uneven).rotates);
+        assert!(!Body::answer(RecordType::TXT, Ttl(60), &uneven, None).rotates);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod advice;
 pub mod assemble;
+pub mod beside;
 pub mod body;
 pub mod change;
 pub mod compile;
@@ -15,6 +16,7 @@ pub mod lower;
 pub mod model;
 pub mod nearest;
 pub mod rdata;
+pub mod redirection;
 pub mod resolve;
 pub mod route53;
 pub mod table;

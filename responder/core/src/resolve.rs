@@ -2,12 +2,14 @@
 //!
 //! Whatever the kernel answers, this could have answered from the same table with the same draw (law 1).
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::{GroupIndex, Plan};
 use crate::geo::Network;
 use crate::model::{Name, Rdata, RecordType, Ttl};
+use crate::redirection::Redirection;
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
 
 /// What is asked.
@@ -20,10 +22,10 @@ pub struct Question<'a> {
 }
 
 /// What is answered: a body of the table, and how it is turned.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Answer<'a> {
-    /// The records with rcode and AA.
-    pub body: &'a Body,
+    /// The records with rcode and AA; made for this question alone below a DNAME.
+    pub body: Cow<'a, Body>,
     /// Which answer record comes first.
     pub rotation: u16,
     /// Scope prefix length for an IPv4 and an IPv6 client-subnet option.
@@ -56,6 +58,8 @@ pub enum Located<'t> {
     Group(GroupIndex),
     /// To the same body for everyone.
     Fixed(&'t Body, Reason),
+    /// Below a DNAME, to the same name elsewhere (D-12).
+    Redirected(&'t Redirection),
 }
 
 /// Why no group answers a question.
@@ -87,9 +91,13 @@ pub fn resolve<'t>(
             // by what the group depends on, not by what came of it.
             let scope =
                 if matches!(**plan, Plan::ByClient { .. }) { Scope::Network } else { Scope::Everyone };
-            Answer { body, rotation: body.rotation(draw), scope }
+            Answer { body: Cow::Borrowed(body), rotation: body.rotation(draw), scope }
         }
-        Located::Fixed(body, _) => Answer { body, rotation: 0, scope: Scope::Everyone },
+        Located::Fixed(body, _) => Answer { body: Cow::Borrowed(body), rotation: 0, scope: Scope::Everyone },
+        Located::Redirected(redirection) => {
+            let body = Cow::Owned(redirection.answer(question.qname));
+            Answer { body, rotation: 0, scope: Scope::Everyone }
+        }
     }
 }
 
@@ -100,6 +108,7 @@ pub fn locate<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Located<'t
     };
     match find(zone, question) {
         Found::Referral(body) => Located::Fixed(body, Reason::Delegated),
+        Found::Redirection(redirection) => Located::Redirected(redirection),
         Found::NoName => Located::Fixed(&zone.nxdomain, Reason::NoName),
         Found::Owner(_, owner) if question.qtype == RecordType::ANY && !owner.is_empty_non_terminal() => {
             Located::Fixed(&ANY, Reason::Any)
@@ -118,7 +127,7 @@ pub fn owner_of<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Option<(
     let zone = table.zone_of(question.qname)?;
     match find(zone, question) {
         Found::Owner(name, _) => Some((zone, name)),
-        Found::Referral(_) | Found::NoName => None,
+        Found::Referral(_) | Found::Redirection(_) | Found::NoName => None,
     }
 }
 
@@ -126,6 +135,8 @@ pub fn owner_of<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Option<(
 enum Found<'t> {
     /// At or below a zone cut.
     Referral(&'t Body),
+    /// Below a DNAME.
+    Redirection(&'t Redirection),
     /// The name itself or the wildcard that covers it.
     Owner(&'t Name, &'t Owner),
     /// NXDOMAIN.
@@ -133,19 +144,10 @@ enum Found<'t> {
 }
 
 fn find<'t>(zone: &'t ZoneTable, question: &Question<'_>) -> Found<'t> {
-    if zone.has_cuts() {
-        let below_apex = |ancestor: &&[u8]| ancestor.len() > zone.apex.as_wire().len();
-        // The cut nearest to the apex hides whatever is below it.
-        let cut = ancestors(question.qname)
-            .take_while(below_apex)
-            .filter_map(|name| Some((name, zone.owner(name)?.referral.as_ref()?)))
-            .last();
-        if let Some((name, referral)) = cut {
-            // DS belongs to the parent side of the cut (RFC 4035 section 3.1.4.1, D-11).
-            if question.qtype != RecordType::DS || name.len() != question.qname.len() {
-                return Found::Referral(referral);
-            }
-        }
+    if (zone.has_cuts() || zone.has_redirections())
+        && let Some(found) = find_above(zone, question)
+    {
+        return found;
     }
     if let Some((name, owner)) = zone.entry(question.qname) {
         return Found::Owner(name, owner);
@@ -162,4 +164,21 @@ fn find<'t>(zone: &'t ZoneTable, question: &Question<'_>) -> Found<'t> {
         Some((name, owner)) if !owner.is_empty_non_terminal() => Found::Owner(name, owner),
         _ => Found::NoName,
     }
+}
+
+/// The zone cut at or above a name, or the DNAME above it, whichever is nearest to the apex: it hides whatever is below it.
+fn find_above<'t>(zone: &'t ZoneTable, question: &Question<'_>) -> Option<Found<'t>> {
+    let apex_len = zone.apex.as_wire().len();
+    let seam = |name: &[u8]| {
+        let owner = zone.owner(name)?;
+        let is_name_itself = name.len() == question.qname.len();
+        match (&owner.referral, &owner.redirection) {
+            // DS belongs to the parent side of the cut (RFC 4035 section 3.1.4.1, D-11).
+            (Some(_), _) if is_name_itself && question.qtype == RecordType::DS => None,
+            (Some(referral), _) => Some(Found::Referral(referral)),
+            (None, Some(redirection)) if !is_name_itself => Some(Found::Redirection(redirection)),
+            _ => None,
+        }
+    };
+    ancestors(question.qname).take_while(|name| name.len() >= apex_len).filter_map(seam).last()
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::{Clients, GroupIndex, Plan};
 use crate::model::{Name, RRsetGroup, Rdata, RecordData, RecordType, Snapshot, Ttl, Zone, ZoneId};
+use crate::redirection::Redirection;
 
 /// Counts published tables; only rises (law 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -51,6 +52,8 @@ pub struct ZoneTable {
     names: HashMap<Name, Owner>,
     /// Whether any name is a zone cut.
     has_cuts: bool,
+    /// Whether any name has a DNAME.
+    has_redirections: bool,
 }
 
 /// A name that exists.
@@ -60,6 +63,8 @@ pub struct Owner {
     groups: Vec<(RecordType, GroupIndex)>,
     /// The referral, if this is a zone cut (D-11).
     pub referral: Option<Arc<Body>>,
+    /// Where names below this one are redirected to (D-12).
+    pub redirection: Option<Redirection>,
 }
 
 impl Owner {
@@ -93,6 +98,11 @@ impl ZoneTable {
     /// Whether names at or below zone cuts must be looked for.
     pub fn has_cuts(&self) -> bool {
         self.has_cuts
+    }
+
+    /// Whether names below a DNAME must be looked for.
+    pub fn has_redirections(&self) -> bool {
+        self.has_redirections
     }
 
     /// Every existing name.
@@ -218,12 +228,19 @@ impl ZoneTable {
         let negative = |code| Arc::new(negative_answer(zone, code));
         let mut names: HashMap<Name, Owner> = HashMap::new();
         names.insert(zone.apex.clone(), Owner::default());
-        let mut has_cuts = false;
+        let (mut has_cuts, mut has_redirections) = (false, false);
         for ((owner, rtype), group) in &zone.groups {
             if *rtype == RecordType::NS && *owner != zone.apex {
                 has_cuts = true;
                 names.entry(owner.clone()).or_default().referral =
                     Some(Arc::new(referral(zone, owner, group)));
+            }
+            if *rtype == RecordType::DNAME
+                && let Some((ttl, [target])) = values(group)
+            {
+                has_redirections = true;
+                names.entry(owner.clone()).or_default().redirection =
+                    Some(Redirection::new(owner, ttl, target));
             }
         }
         Self {
@@ -232,10 +249,24 @@ impl ZoneTable {
             nxdomain: negative(rcode::NXDOMAIN),
             names,
             has_cuts,
+            has_redirections,
         }
     }
 
+    /// Whether a name lies below a DNAME.
+    fn is_redirected(&self, name: &Name) -> bool {
+        self.has_redirections
+            && ancestors(name.as_wire())
+                .skip(1)
+                .take_while(|ancestor| ancestor.len() >= self.apex.as_wire().len())
+                .any(|ancestor| self.owner(ancestor).is_some_and(|owner| owner.redirection.is_some()))
+    }
+
     fn add(&mut self, owner: &Name, rtype: RecordType, index: GroupIndex) {
+        // What lies below a DNAME is no answer to anything (RFC 6672 section 2.4).
+        if self.is_redirected(owner) {
+            return;
+        }
         self.names.entry(owner.clone()).or_default().groups.push((rtype, index));
         // Every name between an owner and the apex exists (R-18, RFC 8020).
         let mut above = owner.parent();
@@ -268,20 +299,27 @@ fn negative_answer(zone: &Zone, code: u8) -> Body {
     writer.finish()
 }
 
-/// NS records of a zone cut, with the addresses of those servers that lie inside the zone (D-11).
+/// NS records of a zone cut, with the addresses of those servers that lie inside the zone (D-11). Addresses of servers at or below the cut
+/// are required, since nobody else knows them (RFC 9471 section 3).
 fn referral(zone: &Zone, cut: &Name, group: &RRsetGroup) -> Body {
     let mut writer = BodyWriter::new(rcode::NOERROR, false);
     let Some((ttl, servers)) = values(group) else { return writer.finish() };
     for server in servers {
         writer.authority(cut, RecordType::NS, ttl, server);
     }
-    for server in servers.iter().filter_map(|rdata| Name::from_wire(&rdata.0).ok()) {
-        for rtype in [RecordType::A, RecordType::AAAA] {
-            let glue = zone.groups.get(&(server.clone(), rtype)).and_then(|group| values(group));
-            if let Some((ttl, rdatas)) = glue {
-                rdatas.iter().for_each(|rdata| writer.additional(&server, rtype, ttl, rdata));
-            }
+    let names = servers.iter().filter_map(|rdata| Name::from_wire(&rdata.0).ok());
+    let (within, siblings): (Vec<Name>, Vec<Name>) = names.partition(|name| name.is_at_or_below(cut));
+    within.iter().for_each(|name| add_glue(&mut writer, zone, name));
+    writer.optional();
+    siblings.iter().for_each(|name| add_glue(&mut writer, zone, name));
+    writer.finish()
+}
+
+fn add_glue(writer: &mut BodyWriter, zone: &Zone, server: &Name) {
+    for rtype in [RecordType::A, RecordType::AAAA] {
+        let glue = zone.groups.get(&(server.clone(), rtype)).and_then(|group| values(group));
+        if let Some((ttl, rdatas)) = glue {
+            rdatas.iter().for_each(|rdata| writer.additional(server, rtype, ttl, rdata));
         }
     }
-    writer.finish()
 }

@@ -23,6 +23,7 @@ pub fn draw(explanation: &Explanation, paint: Paint) -> String {
         let why = match explanation.found {
             Found::NoType => format!("the name exists, and has no {} record", explanation.rtype),
             Found::Delegated => "the name is delegated to the servers of a zone below".to_owned(),
+            Found::Redirected => "a DNAME above the name leads elsewhere".to_owned(),
             Found::Any => "type ANY gets one HINFO record, whatever the name has (RFC 8482)".to_owned(),
             Found::Group => String::new(),
         };

@@ -79,7 +79,11 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
         }
     };
     Loaded {
-        declared: snapshot.zip(geo).filter(|_| problems.is_empty()).ok_or(Problems(problems)),
+        declared: snapshot
+            .map(|snapshot| Snapshot { full_responses: !config.dns.minimal_responses, ..snapshot })
+            .zip(geo)
+            .filter(|_| problems.is_empty())
+            .ok_or(Problems(problems)),
         cookie_secrets,
         warnings: warnings.into_iter().map(|problem| told(config, problem)).collect(),
         files,

@@ -11,7 +11,7 @@ use hickory_proto::op::{Edns, Header, HeaderCounts, MessageType, Metadata, OpCod
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder, EncodedSize};
-use pulse53_core::body::rcode;
+use pulse53_core::body::{Required, rcode};
 use pulse53_core::geo::Network;
 use pulse53_core::model::RecordType;
 use pulse53_core::resolve::{Answer, Question, Scope, resolve};
@@ -32,8 +32,15 @@ const OPT_LEN: usize = 11;
 /// EDE (RFC 8914), for which the library has no name.
 const OPTION_EXTENDED_ERROR: u16 = 15;
 
-/// EDE "Not Authoritative" (RFC 8914 section 4.21).
-const EDE_NOT_AUTHORITATIVE: u16 = 20;
+/// Why something failed (RFC 8914 section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+enum ExtendedError {
+    Other = 0,
+    Prohibited = 18,
+    NotAuthoritative = 20,
+    NotSupported = 21,
+}
 
 /// What of the configuration shapes replies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +129,7 @@ pub fn respond(
     };
     let is_query = header.op_code == OpCode::Query;
     if header.counts.queries != 1 {
-        return Some(reply.bare(if is_query { ResponseCode::FormErr } else { ResponseCode::NotImp }));
+        return Some(if is_query { reply.bare(ResponseCode::FormErr) } else { reply.not_implemented() });
     }
     let question = AskedQuestion::read(&mut decoder);
     let edns = question.as_ref().map_err(|_| Malformed).and_then(|_| query::edns(&mut decoder, &header));
@@ -133,7 +140,7 @@ pub fn respond(
     };
     reply.edns = edns.as_ref();
     if !is_query {
-        return Some(reply.bare(ResponseCode::NotImp));
+        return Some(reply.not_implemented());
     }
     let (Ok(question), None) = (&question, code) else {
         return Some(reply.bare(ResponseCode::FormErr));
@@ -161,7 +168,7 @@ pub fn respond(
     Some(match question.qclass {
         DNSClass::IN => reply.internet(table, question, options, draw),
         DNSClass::CH => reply.chaos(question, options),
-        _ => reply.refused(options),
+        _ => reply.refused(options, ExtendedError::NotSupported),
     })
 }
 
@@ -182,7 +189,7 @@ struct Reply<'a> {
 struct Opt {
     options: Options,
     scope: u8,
-    extended_error: Option<u16>,
+    extended_error: Option<ExtendedError>,
 }
 
 /// What stands between question and OPT.
@@ -192,6 +199,9 @@ struct Records<F> {
     counts: [u16; 3],
     /// Octets that `write` appends.
     len: usize,
+    /// The part without which TC is set.
+    required: Required,
+    /// Appends all, or what is required.
     write: F,
 }
 
@@ -206,19 +216,16 @@ impl Reply<'_> {
         let qtype = match question.qtype {
             RecordType::OPT => return self.bare(ResponseCode::FormErr),
             qtype if qtype.to_int() == 0 => return self.bare(ResponseCode::FormErr),
-            RecordType::TSIG
-            | RecordType::TKEY
-            | RecordType::MAILA
-            | RecordType::MAILB
-            | RecordType::AXFR => {
-                return self.refused(options);
+            RecordType::TSIG | RecordType::TKEY | RecordType::MAILA | RecordType::MAILB => {
+                return self.refused(options, ExtendedError::NotSupported);
             }
+            RecordType::AXFR => return self.refused(options, ExtendedError::Prohibited),
             // The current SOA tells a client to come again over TCP (RFC 1995 section 2).
             RecordType::IXFR => {
                 let at_apex =
                     table.zone_of(question.qname()).is_some_and(|z| z.apex.as_wire() == question.qname());
                 if self.transport == Transport::Tcp || !at_apex {
-                    return self.refused(options);
+                    return self.refused(options, ExtendedError::Prohibited);
                 }
                 RecordType::SOA
             }
@@ -230,17 +237,29 @@ impl Reply<'_> {
             Network::of_client(address, if address.is_ipv4() { 32 } else { 128 })
         });
         let answer = resolve(table, &Question { qname: question.qname(), qtype }, client, draw);
-        let body = answer.body;
+        let body = &answer.body;
         let opt = Opt {
             scope: scope(&answer, &options),
             options,
-            extended_error: (body.rcode == rcode::REFUSED).then_some(EDE_NOT_AUTHORITATIVE),
+            extended_error: match body.rcode {
+                rcode::REFUSED => Some(ExtendedError::NotAuthoritative),
+                // A group that could not be compiled; `pulse53 check` tells which and why.
+                rcode::SERVFAIL => Some(ExtendedError::Other),
+                _ => None,
+            },
         };
         let records = Records {
             authoritative: body.authoritative,
             counts: body.counts,
             len: body.len(),
-            write: |out: &mut Vec<u8>| body.write(question.qname_len(), answer.rotation, out),
+            required: body.required(),
+            write: |whole, out: &mut Vec<u8>| {
+                if whole {
+                    body.write(question.qname_len(), answer.rotation, out);
+                } else {
+                    body.write_required(question.qname_len(), out);
+                }
+            },
         };
         self.write(ResponseCode::from(0, body.rcode), records, opt)
     }
@@ -253,7 +272,9 @@ impl Reply<'_> {
             _ => None,
         };
         let asked = matches!(question.qtype, RecordType::TXT | RecordType::ANY);
-        let Some(text) = text.filter(|_| asked) else { return self.refused(options) };
+        let Some(text) = text.filter(|_| asked) else {
+            return self.refused(options, ExtendedError::Prohibited);
+        };
         let mut record = Vec::new();
         let written = append(&mut record, |encoder| {
             encoder.emit_u16(0xC000 | Header::LEN as u16)?;
@@ -265,19 +286,26 @@ impl Reply<'_> {
         });
         if written.is_err() {
             // More text than a string holds.
-            return self.refused(options);
+            return self.refused(options, ExtendedError::Prohibited);
         }
         let records = Records {
             authoritative: true,
             counts: [1, 0, 0],
             len: record.len(),
-            write: |out: &mut Vec<u8>| out.extend_from_slice(&record),
+            required: Required { counts: [1, 0, 0], len: record.len() },
+            write: |_, out: &mut Vec<u8>| out.extend_from_slice(&record),
         };
         self.write(ResponseCode::NoError, records, Opt { options, ..Opt::default() })
     }
 
-    fn refused(self, options: Options) -> Replied {
-        self.write(ResponseCode::Refused, nothing(), Opt { options, ..Opt::default() })
+    fn refused(self, options: Options, why: ExtendedError) -> Replied {
+        let opt = Opt { options, extended_error: Some(why), ..Opt::default() };
+        self.write(ResponseCode::Refused, nothing(), opt)
+    }
+
+    fn not_implemented(self) -> Replied {
+        let opt = Opt { extended_error: Some(ExtendedError::NotSupported), ..Opt::default() };
+        self.write(ResponseCode::NotImp, nothing(), opt)
     }
 
     /// An RCODE without options, for queries whose options were not read or not readable.
@@ -286,12 +314,20 @@ impl Reply<'_> {
     }
 
     /// Header and question (D-7, D-8), records, OPT: in this order (law 1).
-    fn write<F: FnOnce(&mut Vec<u8>)>(self, code: ResponseCode, records: Records<F>, opt: Opt) -> Replied {
+    fn write<F: FnOnce(bool, &mut Vec<u8>)>(
+        self,
+        code: ResponseCode,
+        records: Records<F>,
+        opt: Opt,
+    ) -> Replied {
         let edns = self.edns.map(|asked| self.opt(asked, code, opt));
         let question = self.question.map_or(&[][..], |question| question.octets);
-        let len = Header::LEN + question.len() + records.len + edns.as_ref().map_or(0, edns_len);
-        let truncated = len > self.size_max();
-        let [answers, authorities, additionals] = if truncated { [0; 3] } else { records.counts };
+        let around = Header::LEN + question.len() + edns.as_ref().map_or(0, edns_len);
+        let room = self.size_max().saturating_sub(around);
+        let whole = records.len <= room;
+        let truncated = records.required.len > room;
+        let counts = if whole { records.counts } else { records.required.counts };
+        let [answers, authorities, additionals] = if truncated { [0; 3] } else { counts };
         let mut metadata = Metadata::response_from_request(&self.request);
         metadata.response_code = code;
         metadata.authoritative = records.authoritative;
@@ -308,12 +344,12 @@ impl Reply<'_> {
         })
         .and_then(|()| {
             if !truncated {
-                (records.write)(self.out);
+                (records.write)(whole, self.out);
             }
             edns.map_or(Ok(()), |edns| append(self.out, |encoder| edns.emit(encoder)))
         });
         // The length was checked before the first octet was written, and nothing else can fail.
-        debug_assert!(written.is_ok() && (truncated || self.out.len() == len));
+        debug_assert!(written.is_ok() && self.out.len() <= self.size_max().max(around));
         Replied { rcode: code.into(), truncated }
     }
 
@@ -338,8 +374,8 @@ impl Reply<'_> {
             let data = tenths.to_be_bytes().to_vec();
             edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::Keepalive.into(), data));
         }
-        if let Some(info_code) = opt.extended_error {
-            let data = info_code.to_be_bytes().to_vec();
+        if let Some(why) = opt.extended_error {
+            let data = (why as u16).to_be_bytes().to_vec();
             edns.options_mut().insert(EdnsOption::Unknown(OPTION_EXTENDED_ERROR, data));
         }
         edns
@@ -359,8 +395,9 @@ impl Reply<'_> {
 }
 
 /// No records, and no authority.
-fn nothing() -> Records<impl FnOnce(&mut Vec<u8>)> {
-    Records { authoritative: false, counts: [0; 3], len: 0, write: |_: &mut Vec<u8>| () }
+fn nothing() -> Records<impl FnOnce(bool, &mut Vec<u8>)> {
+    let required = Required { counts: [0; 3], len: 0 };
+    Records { authoritative: false, counts: [0; 3], len: 0, required, write: |_, _: &mut Vec<u8>| () }
 }
 
 /// Appends what an encoder writes.

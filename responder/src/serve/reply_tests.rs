@@ -22,6 +22,10 @@ fn name(text: &str) -> Name {
 
 /// example.com: SOA, NS, addresses at `www`, a wildcard, a delegation, a large TXT set.
 pub(crate) fn table() -> AnswerTable {
+    compiled(false)
+}
+
+fn compiled(full_responses: bool) -> AnswerTable {
     let mut groups = BTreeMap::new();
     let mut add = |owner: &str, rtype, rdatas: Vec<Vec<u8>>| {
         let data = RecordData::Values {
@@ -52,8 +56,19 @@ pub(crate) fn table() -> AnswerTable {
     };
     add("big.example.com", RecordType::TXT, (0..4).map(long).collect());
     add("huge.example.com", RecordType::TXT, (0..20).map(long).collect());
+    // A DNAME, with a name below it that it hides, and a delegation to servers within, beside and outside the zone.
+    add("moved.example.com", RecordType::DNAME, vec![wire("new.place.example.net")]);
+    add("hidden.moved.example.com", RecordType::A, vec![vec![192, 0, 2, 5]]);
+    add("wide.example.com", RecordType::NS, vec![wire("ns1.wide.example.com"), wire("sibling.example.com")]);
+    add("wide.example.com", RecordType::DS, vec![vec![0, 1, 13, 2, 9, 9]]);
+    add("ns1.wide.example.com", RecordType::A, (0..20).map(|last| vec![192, 0, 2, 100 + last]).collect());
+    add("sibling.example.com", RecordType::AAAA, (0..20).map(|last| vec![last; 16]).collect());
+    add("*.cname.example.com", RecordType::CNAME, vec![wire("www.example.com")]);
+    add("new.example.com", RecordType::from_int(65280), vec![vec![1, 2, 3]]);
+    add("mx.example.com", RecordType::MX, vec![[vec![0, 10], wire("www.example.com")].concat()]);
     let zone = Zone { id: ZoneId("Z1".into()), apex: name("example.com"), groups };
-    let snapshot = Snapshot { zones: [(zone.id.clone(), Arc::new(zone))].into(), ..Snapshot::default() };
+    let snapshot =
+        Snapshot { zones: [(zone.id.clone(), Arc::new(zone))].into(), full_responses, ..Snapshot::default() };
     Compiler::new(&snapshot, &|_| true, Generation(1)).table().clone()
 }
 
@@ -282,6 +297,114 @@ fn d11_delegations_are_referred() {
 }
 
 #[test]
+fn d10_wildcards_answer_below_existing_names_alone() {
+    let answers = |qname: &str| ask(&Query::new(qname, 1)).0.answers.len();
+    assert_eq!([answers("a.cname.example.com"), answers("a.b.cname.example.com")], [1, 1]);
+    let (message, _) = ask(&Query::new("x.cname.example.com", 28));
+    assert_eq!(message.answers[0].record_type(), rr::RecordType::CNAME);
+    // The wildcard's own name is asked like any other, and what lies above it exists (RFC 4592 section 2.2.2).
+    assert_eq!(answers("*.cname.example.com"), 1);
+    check_code(&Query::new("cname.example.com", 1), ResponseCode::NoError);
+    check_code(&Query::new("x.www.example.com", 1), ResponseCode::NXDomain);
+}
+
+#[test]
+fn d11_glue_that_is_required_and_does_not_fit_sets_tc() {
+    let refer = |size| {
+        let query = Query::new("a.wide.example.com", 1).edns(size, 0, 0, &[]);
+        let (message, octets) = ask(&query);
+        assert!(octets.len() <= usize::from(size));
+        let kinds: std::collections::BTreeSet<String> =
+            message.additionals.iter().map(|record| record.record_type().to_string()).collect();
+        (
+            message.metadata.truncation,
+            message.authorities.len(),
+            kinds.into_iter().collect::<Vec<_>>().join(" "),
+        )
+    };
+    assert_eq!(refer(1232), (false, 2, "A".to_owned()), "siblings only where all of them fit");
+    assert_eq!(refer(512), (true, 0, String::new()));
+    let query = Query::new("wide.example.com", 2).octets();
+    let (octets, _) = ask_octets(&query, Transport::Tcp, &ReplySettings::default()).unwrap();
+    assert_eq!(octets[6..12], [0, 0, 0, 2, 0, 40]);
+}
+
+#[test]
+fn d11_ds_at_the_cut_is_answered_by_the_parent() {
+    let (message, _) = ask(&Query::new("wide.example.com", 43));
+    assert!(message.metadata.authoritative);
+    assert_eq!(message.answers[0].record_type().to_string(), "DS");
+    let (message, _) = ask(&Query::new("sub.example.com", 43));
+    assert!(message.metadata.authoritative && message.answers.is_empty(), "no DS is NODATA");
+    assert_eq!(message.authorities[0].record_type(), rr::RecordType::SOA);
+    let (message, _) = ask(&Query::new("below.wide.example.com", 43).edns(1232, 0, 0, &[]));
+    assert!(!message.metadata.authoritative, "below the cut it is the child's");
+}
+
+#[test]
+fn d11_what_lies_below_a_cut_is_no_answer() {
+    for qtype in [1, 2, 255] {
+        let (message, _) = ask(&Query::new("ns.sub.example.com", qtype));
+        assert!(message.answers.is_empty() && !message.metadata.authoritative);
+    }
+}
+
+#[test]
+fn d12_names_below_a_dname_are_redirected() {
+    let (message, _) = ask(&Query::new("A.b.Moved.example.com", 1));
+    assert!(message.metadata.authoritative);
+    let owners: Vec<String> = message.answers.iter().map(|record| record.name.to_string()).collect();
+    assert_eq!(owners, ["Moved.example.com.", "A.b.Moved.example.com."]);
+    assert_eq!(message.answers[0].record_type().to_string(), "DNAME");
+    assert_eq!(message.answers[1].data.to_string(), "a.b.new.place.example.net.");
+    assert!(message.answers.iter().all(|record| record.ttl == 300));
+    // What the zone has below it is hidden, and the name itself is not redirected (RFC 6672 sections 2.3 and 2.4).
+    assert_eq!(ask(&Query::new("hidden.moved.example.com", 1)).0.answers.len(), 2);
+    assert_eq!(ask(&Query::new("moved.example.com", 39)).0.answers.len(), 1);
+    let (message, _) = ask(&Query::new("moved.example.com", 1));
+    assert!(message.answers.is_empty() && message.authorities.len() == 1);
+}
+
+#[test]
+fn d12_a_name_that_grows_too_long_is_yxdomain() {
+    let label = "a".repeat(59);
+    let fits = format!("{label}.{label}.{label}.{}.moved.example.com", "b".repeat(55));
+    let (message, _) = ask(&Query::new(&fits, 1));
+    assert_eq!((message.metadata.response_code, message.answers.len()), (ResponseCode::YXDomain, 1));
+}
+
+#[test]
+fn d9_full_responses_carry_servers_and_addresses_where_they_fit() {
+    let table = compiled(true);
+    let counts = |qname: &str, qtype, size| {
+        let packet = Query::new(qname, qtype).edns(size, 0, 0, &[]).octets();
+        let source = Ipv4Addr::LOCALHOST.into();
+        let received = Received { packet: &packet, source, transport: Transport::Udp, at: NOW };
+        let mut out = Vec::new();
+        let replied = respond(&table, &ReplySettings::default(), &received, 7, &mut out).unwrap();
+        let message = Message::from_vec(&out).unwrap();
+        assert_eq!(message.authorities.len(), usize::from(out[9]));
+        (replied.truncated, out[7], out[9], out[11])
+    };
+    // The apex NS set, and OPT.
+    assert_eq!(counts("www.example.com", 1, 1232), (false, 1, 1, 1));
+    assert_eq!(counts("example.com", 2, 1232), (false, 1, 0, 1));
+    assert_eq!(counts("mx.example.com", 15, 1232), (false, 1, 1, 2));
+    // Not a reason to truncate.
+    assert_eq!(counts("big.example.com", 16, 923), (false, 4, 0, 1));
+    assert_eq!(counts("big.example.com", 16, 924), (false, 4, 1, 1));
+    assert_eq!(counts("big.example.com", 16, 895), (true, 0, 0, 1));
+}
+
+#[test]
+fn d14_unknown_types_are_served_opaquely() {
+    let (message, octets) = ask(&Query::new("new.example.com", 65280));
+    assert_eq!(message.answers[0].record_type(), rr::RecordType::Unknown(65280));
+    assert!(octets.ends_with(&[0, 3, 1, 2, 3]));
+    check_code(&Query::new("new.example.com", 65281), ResponseCode::NoError);
+}
+
+#[test]
 fn d15_opt_answers_opt() {
     let (message, octets) = ask(&Query::new("www.example.com", 1));
     assert!(message.edns.is_none());
@@ -336,6 +459,26 @@ fn d16_a_reply_may_be_exactly_as_long_as_allowed() {
     let ask = |size| ask_octets(&query(size).octets(), Transport::Udp, &ReplySettings::default()).unwrap().1;
     assert!(!ask(len).truncated);
     assert!(ask(len - 1).truncated);
+}
+
+#[test]
+fn d17_failures_say_why() {
+    let error = |query: &Query, transport| {
+        let (octets, _) = ask_octets(&query.octets(), transport, &ReplySettings::default()).unwrap();
+        let edns = Message::from_vec(&octets).unwrap().edns.expect("OPT");
+        let option = edns.option(EdnsCode::Unknown(15)).map(|option| Vec::try_from(option).unwrap());
+        option.map(|data| u16::from_be_bytes([data[0], data[1]]))
+    };
+    let ask = |qname, qtype| Query::new(qname, qtype).edns(1232, 0, 0, &[]);
+    assert_eq!(error(&ask("www.example.com", 1), Transport::Udp), None);
+    assert_eq!(error(&ask("no.example.com", 1), Transport::Udp), None);
+    assert_eq!(error(&ask("www.example.org", 1), Transport::Udp), Some(20));
+    assert_eq!(error(&ask("example.com", 252), Transport::Tcp), Some(18));
+    assert_eq!(error(&ask("example.com", 251), Transport::Tcp), Some(18));
+    assert_eq!(error(&ask("www.example.com", 250), Transport::Udp), Some(21));
+    assert_eq!(error(&ask("www.example.com", 1).class(4), Transport::Udp), Some(21));
+    assert_eq!(error(&ask("version.bind", 16).class(3), Transport::Udp), Some(18));
+    assert_eq!(error(&ask("www.example.com", 1).header(2, 0x28), Transport::Udp), Some(21));
 }
 
 #[test]

@@ -148,6 +148,7 @@ impl Store {
         all.zones.extend(files.zones.clone());
         all.checks.extend(files.checks.clone());
         all.collections.extend(files.collections.clone());
+        all.full_responses = files.full_responses;
         let commit = Commit::new(Revision(all.revision.0 + 1));
         commit.write(&self.database)?;
         state.all = Arc::new(commit.apply(&all));

@@ -78,7 +78,8 @@ impl SnapshotBuilder {
         }
         let built = self.zones.into_iter().map(|zone| Arc::new(zone.into_zone()));
         let zones = built.chain(self.served).map(|zone| (zone.id.clone(), zone)).collect();
-        Ok((Snapshot { revision, zones, checks, collections }, self.findings.warnings))
+        let snapshot = Snapshot { revision, zones, checks, collections, full_responses: false };
+        Ok((snapshot, self.findings.warnings))
     }
 
     /// H-2: no id twice, and children exist and are not themselves CALCULATED.

@@ -19,7 +19,7 @@ pub(crate) mod random;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use classes::Classes;
@@ -32,9 +32,10 @@ pub use plan::{ANSWERS_MAX, Column, Plan, Weights};
 pub(crate) use policy::TOGETHER_MAX;
 pub use succeed::Succession;
 
+use crate::beside::Beside;
 use crate::body::Body;
 use crate::geo::GeoDb;
-use crate::model::{CheckId, Name, RecordType, Snapshot, ZoneId};
+use crate::model::{CheckId, Name, RecordType, Snapshot, Zone, ZoneId};
 use crate::table::{AnswerTable, Generation};
 
 /// A group that could not be compiled as declared (law 8). It answers SERVFAIL; its neighbors are not affected.
@@ -75,6 +76,8 @@ pub struct Compiler {
     findings: Vec<Finding>,
     /// The status under which each check was last looked at.
     statuses: HashMap<CheckId, bool>,
+    /// The zones, if answers are not minimal.
+    full: BTreeMap<ZoneId, Arc<Zone>>,
 }
 
 impl Compiler {
@@ -103,7 +106,8 @@ impl Compiler {
         });
         let table = AnswerTable::new(snapshot, groups, classes.clients.clone(), generation);
         let statuses = graph.checks().map(|check| (check.clone(), health(check))).collect();
-        Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new(), statuses }
+        let full = if snapshot.full_responses { snapshot.zones.clone() } else { BTreeMap::new() };
+        Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new(), statuses, full }
     }
 
     /// The table as it stands. Cloning it is cheap; the clone does not change any more.
@@ -194,9 +198,10 @@ impl Compiler {
             representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect();
         let node = &self.graph[index];
         let nodata = self.table.nodata(&node.zone);
+        let beside = self.full.get(&node.zone).map(|zone| Beside { zone, owner: &node.owner });
         let variants: Option<Box<[Plan]>> = evaluations
             .iter()
-            .map(|evaluation| Plan::prepare(&evaluation.distribution, node.rtype, nodata))
+            .map(|evaluation| Plan::prepare(&evaluation.distribution, node.rtype, nodata, beside.as_ref()))
             .collect();
         let plan = match (variants, partition) {
             (Some(variants), Some(partition)) => {

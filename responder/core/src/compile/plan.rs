@@ -8,6 +8,7 @@ use num_traits::ToPrimitive;
 
 use super::distribution::{Distribution, Outcome};
 use super::policy::TOGETHER_MAX;
+use crate::beside::Beside;
 use crate::body::{self, Body};
 use crate::model::{Rdata, RecordType};
 
@@ -76,15 +77,16 @@ impl Plan {
     }
 
     /// Prepares the answers of a distribution for records of one type. `nodata` is what [`Outcome::NoData`] answers.
-    /// None if there are more possible answers than [`ANSWERS_MAX`].
+    /// `beside` is what positive answers carry that are not minimal. None if there are more possible answers than [`ANSWERS_MAX`].
     pub(super) fn prepare(
         distribution: &Distribution,
         rtype: RecordType,
         nodata: &Arc<Body>,
+        beside: Option<&Beside<'_>>,
     ) -> Option<Self> {
         let mut weighted: Vec<(Arc<Body>, BigRational)> = Vec::new();
         for (outcome, probability) in distribution.outcomes() {
-            let bodies = bodies_of(outcome, rtype, nodata);
+            let bodies = bodies_of(outcome, rtype, nodata, beside);
             let each = probability / BigInt::from(bodies.len());
             weighted.extend(bodies.into_iter().map(|body| (body, each.clone())));
         }
@@ -97,10 +99,15 @@ impl Plan {
 }
 
 /// The bodies that stand for one outcome, each as likely as the others.
-fn bodies_of(outcome: &Outcome, rtype: RecordType, nodata: &Arc<Body>) -> Vec<Arc<Body>> {
+fn bodies_of(
+    outcome: &Outcome,
+    rtype: RecordType,
+    nodata: &Arc<Body>,
+    beside: Option<&Beside<'_>>,
+) -> Vec<Arc<Body>> {
     match outcome {
         Outcome::NoData => vec![nodata.clone()],
-        Outcome::Set(ttl, rdatas) => body::rotated_answers(rtype, *ttl, rdatas),
+        Outcome::Set(ttl, rdatas) => body::rotated_answers(rtype, *ttl, rdatas, beside),
         // Prepared sets: window i holds members i to i + 7 of the circle, so that each member stands in 8 of n.
         Outcome::Choose(ttl, members) => (0..members.len())
             .map(|first| {
@@ -108,7 +115,7 @@ fn bodies_of(outcome: &Outcome, rtype: RecordType, nodata: &Arc<Body>) -> Vec<Ar
                 let mut rdatas: Vec<&Rdata> = window.flat_map(|member| member.iter()).collect();
                 rdatas.sort_unstable();
                 rdatas.dedup();
-                Arc::new(Body::answer(rtype, *ttl, rdatas))
+                Arc::new(Body::answer(rtype, *ttl, rdatas, beside))
             })
             .collect(),
     }
@@ -168,7 +175,7 @@ mod tests {
 
     fn body(octet: u16) -> Arc<Body> {
         let rdata = Rdata(octet.to_be_bytes().as_slice().into());
-        Arc::new(Body::answer(RecordType::TXT, Ttl(1), [&rdata]))
+        Arc::new(Body::answer(RecordType::TXT, Ttl(1), [&rdata], None))
     }
 
     /// The probability each body really has.

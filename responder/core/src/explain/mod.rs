@@ -146,6 +146,13 @@ pub fn explain(
         Located::Fixed(_, Reason::Delegated) => {
             fixed(Found::Delegated, OutcomeTold::Referral, "the kernel holds no referrals");
         }
+        Located::Redirected(redirection) => {
+            let target = redirection.target(asked.name.as_wire());
+            let values = target.and_then(|target| Name::from_wire(&target.0).ok()).iter().map(Name::to_string);
+            let (rtype, ttl) = ("CNAME".to_owned(), redirection.ttl.0);
+            let answer = OutcomeTold::Records { rtype, ttl, values: values.collect() };
+            fixed(Found::Redirected, answer, "the kernel does not follow DNAME");
+        }
         Located::Fixed(_, Reason::Any) => {
             let values = vec!["RFC8482".to_owned()];
             let answer = OutcomeTold::Records { rtype: "HINFO".to_owned(), ttl: 3600, values };

@@ -41,6 +41,8 @@ pub enum Found {
     NoType,
     /// The name is delegated to other servers (D-11).
     Delegated,
+    /// The name lies below a DNAME (D-12).
+    Redirected,
     /// Type ANY, which is answered with one HINFO record (RFC 8482, D-4).
     Any,
 }

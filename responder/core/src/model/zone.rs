@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::RecordType;
 use super::name::Name;
 use super::policy::PolicyKind;
-use super::record::{RecordSet, SetId};
+use super::record::{Rdata, RecordData, RecordSet, SetId, Ttl};
 
 /// Hosted zone id, as alias targets name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,6 +65,15 @@ pub struct Zone {
 }
 
 impl Zone {
+    /// The records of one owner and type that are the same for everyone; none where a policy or an alias decides.
+    pub fn values(&self, owner: &Name, record_type: RecordType) -> Option<(Ttl, &[Rdata])> {
+        let group = self.groups.get(&(owner.clone(), record_type))?;
+        match (group.policy(), &group.members[0].data) {
+            (PolicyKind::Simple, RecordData::Values { ttl, rdatas }) => Some((*ttl, rdatas)),
+            _ => None,
+        }
+    }
+
     /// Removes one record set; says whether it was there. An emptied group goes with it.
     pub fn remove(&mut self, owner: &Name, record_type: RecordType, set_id: Option<&SetId>) -> bool {
         let key = (owner.clone(), record_type);
