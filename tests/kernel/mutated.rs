@@ -71,8 +71,8 @@ fn bases() -> Vec<QueryFrame> {
         for edns in [
             None,
             Some(Opt { size: 1232, ..Opt::default() }),
-            Some(Opt { size: 600, dnssec_ok: true, options: vec![(10, vec![7; 8])] }),
-            Some(Opt { size: 4096, dnssec_ok: true, options: vec![(12, vec![0; 60]), (10, vec![7; 24])] }),
+            Some(Opt { size: 600, dnssec_ok: true, options: vec![(65001, vec![7; 8])] }),
+            Some(Opt { size: 4096, dnssec_ok: true, options: vec![(12, vec![0; 60]), (65001, vec![7; 24])] }),
             Some(Opt { size: 4096, dnssec_ok: false, options: vec![(8, vec![0, 1, 24, 0, 192, 0, 2])] }),
         ] {
             let mut query = Query::new(&format!("{name}.example.com"), qtype);
