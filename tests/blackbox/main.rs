@@ -7,6 +7,7 @@ mod api;
 mod conformance;
 mod dig;
 mod explain;
+mod edns;
 mod harness;
 mod health;
 mod lifecycle;

@@ -57,8 +57,18 @@ impl<'a> Client<'a> {
     /// The reply to a question over UDP, or why there is none.
     pub fn try_ask(&mut self, family: usize, query: &Query) -> std::io::Result<Vec<u8>> {
         let query = self.identified(query);
+        self.try_exchange(family, &query)
+    }
+
+    /// The reply over UDP to a query that is octets already; it must come.
+    pub fn exchange(&mut self, family: usize, query: &[u8]) -> Vec<u8> {
+        let reply = self.try_exchange(family, query);
+        reply.unwrap_or_else(|error| panic!("no reply from {}: {error}", SERVED[family]))
+    }
+
+    fn try_exchange(&mut self, family: usize, query: &[u8]) -> std::io::Result<Vec<u8>> {
         let socket = &self.sockets[family];
-        socket.send(&query)?;
+        socket.send(query)?;
         let mut reply = vec![0; 65_535];
         loop {
             let length = socket.recv(&mut reply)?;
@@ -86,17 +96,22 @@ impl<'a> Client<'a> {
     /// The reply over TCP.
     pub fn ask_over_tcp(&mut self, family: usize, query: &Query) -> Reply {
         let query = self.identified(query);
+        Reply::read(&self.exchange_over_tcp(family, &query))
+    }
+
+    /// The reply over TCP to a query that is octets already.
+    pub fn exchange_over_tcp(&self, family: usize, query: &[u8]) -> Vec<u8> {
         let mut stream =
             self.namespace.within(|| TcpStream::connect(SERVED[family])).expect("TCP is answered");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-        let framed = [&(query.len() as u16).to_be_bytes()[..], &query].concat();
+        let framed = [&(query.len() as u16).to_be_bytes()[..], query].concat();
         stream.write_all(&framed).expect("a query is taken");
         let mut length = [0; 2];
         stream.read_exact(&mut length).expect("a reply comes");
         let mut reply = vec![0; u16::from_be_bytes(length).into()];
         stream.read_exact(&mut reply).expect("the whole of it comes");
         assert_eq!(reply[..2], query[..2], "the id of the question");
-        Reply::read(&reply)
+        reply
     }
 
     fn identified(&mut self, query: &Query) -> Vec<u8> {

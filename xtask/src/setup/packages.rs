@@ -1,7 +1,7 @@
 //! The distribution's packages, through dpkg and apt.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +13,9 @@ const TO_BUILD: &[&str] = &["libzstd-dev", "zlib1g-dev", "g++", "pkg-config"];
 
 /// To make test networks, to drive and question the server.
 const TO_RUN: &[&str] = &["iproute2", "ethtool", "dnsperf", "knot-dnsutils", "bind9-dnsutils"];
+
+/// To compare answers with. As packages they bring a service each, which would take port 53.
+const TO_COMPARE: &[&str] = &["nsd", "knot"];
 
 /// To boot other kernels with the tests inside.
 const TO_RUN_VIRTUAL_MACHINES: &[&str] = &["qemu-system-x86", "busybox-static", "xz-utils"];
@@ -48,7 +51,7 @@ fn all_packages(llvm: u32) -> Vec<String> {
 
 /// What is wanted where bpf-linker need not be built.
 pub fn without_llvm() -> impl Iterator<Item = String> {
-    TO_BUILD.iter().chain(TO_RUN).map(ToString::to_string)
+    TO_BUILD.iter().chain(TO_RUN).chain(TO_COMPARE).map(ToString::to_string)
 }
 
 /// What `vm-test` needs beyond that.
@@ -163,6 +166,7 @@ impl Apt {
         }
         require_root(packages)?;
         self.refresh_lists()?;
+        mask_services(packages)?;
         let doing = format!("installing {}", packages.join(" "));
         let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
         arguments.extend(packages.iter().map(String::as_str));
@@ -197,23 +201,38 @@ pub fn require_root(packages: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Keeps the services of packages that are about to be installed from being started: tests start these programs themselves.
+fn mask_services(packages: &[String]) -> Result<()> {
+    let services: Vec<&str> =
+        TO_COMPARE.iter().copied().filter(|name| packages.iter().any(|package| package == name)).collect();
+    if services.is_empty() || !Path::new("/run/systemd/system").is_dir() {
+        return Ok(());
+    }
+    let doing = format!("masking the services {}", services.join(" "));
+    as_root(&doing, &[&["systemctl", "mask"], &services[..]].concat()).context("systemctl failed")
+}
+
 fn apt_get(doing: &str, arguments: &[&str]) -> Result<()> {
     // Another apt may be running, on a machine that has just booted for instance: wait for its lock, boundedly.
     let settings = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"];
     let lock = ["-o", "DPkg::Lock::Timeout=300"];
-    let words: Vec<&str> = settings.iter().chain(&lock).chain(arguments).copied().collect();
+    as_root(doing, &[&settings[..], &lock, arguments].concat())
+        .context("apt-get failed: check the network and apt's sources, then run `cargo xtask setup` again")
+}
+
+/// Runs a command as root, through sudo if that gives it.
+fn as_root(doing: &str, words: &[&str]) -> Result<()> {
     let mut command = match Privilege::of_this_user() {
         Privilege::Root => Command::new(words[0]),
         Privilege::Sudo => sudo(&["-n", words[0]]),
         Privilege::SudoWithPassword => {
             // Ask now: a prompt behind a spinner would not be seen.
-            process::show(&mut sudo(&["-v"])).context("getting root for apt-get through sudo")?;
+            process::show(&mut sudo(&["-v"])).context("getting root through sudo")?;
             sudo(&[words[0]])
         }
-        Privilege::None => bail!("`apt-get {}` takes root", arguments.join(" ")),
+        Privilege::None => bail!("`{}` takes root", words.join(" ")),
     };
     process::behind_spinner(doing, command.args(&words[1..]))
-        .context("apt-get failed: check the network and apt's sources, then run `cargo xtask setup` again")
 }
 
 fn sudo(arguments: &[&str]) -> Command {
