@@ -148,9 +148,10 @@ pub fn explain(
         }
         Located::Redirected(redirection) => {
             let target = redirection.target(asked.name.as_wire());
-            let values = target.and_then(|target| Name::from_wire(&target.0).ok()).iter().map(Name::to_string);
+            let values = target.and_then(|target| Name::from_wire(&target.0).ok());
+            let values = values.iter().map(Name::to_string).collect();
             let (rtype, ttl) = ("CNAME".to_owned(), redirection.ttl.0);
-            let answer = OutcomeTold::Records { rtype, ttl, values: values.collect() };
+            let answer = OutcomeTold::Records { rtype, ttl, values };
             fixed(Found::Redirected, answer, "the kernel does not follow DNAME");
         }
         Located::Fixed(_, Reason::Any) => {
