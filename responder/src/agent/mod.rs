@@ -213,7 +213,7 @@ impl Agent {
         let route53 = Arc::new(http::Api {
             store: store.clone(),
             in_force: Box::new(move || in_force.revision()),
-            settings: settings::api(&config.api),
+            settings: settings::api(&config),
         });
         let routes = control::router(commands_in, access.clone()).merge(http::router(route53, access));
         tokio::spawn(axum::serve(api, routes).into_future());

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use fastpath::cookie::Secret;
 use nix::ifaddrs::getifaddrs;
-use pulse53_core::assemble::Limits;
 use pulse53_core::health::{Checker, CheckerName};
 
 use crate::api::guard::Access;
@@ -62,11 +61,11 @@ pub(super) fn access(api: &Api) -> Result<Access, Problems> {
     }
 }
 
-pub(super) fn api(api: &Api) -> http::Settings {
+pub(super) fn api(config: &Config) -> http::Settings {
     http::Settings {
-        name_servers: api.name_servers.clone(),
-        hostmaster: api.hostmaster.clone(),
-        limits: Limits { record_sets_per_zone: api.record_sets_per_zone_max, ..Limits::default() },
+        name_servers: config.api.name_servers.clone(),
+        hostmaster: config.api.hostmaster.clone(),
+        limits: config.limits,
     }
 }
 
@@ -129,6 +128,8 @@ pub(super) fn needing_restart<'k>(old: &Config, new: &Config) -> Vec<&'k str> {
         ("dns.listen or a limit of [dns]", serve(&old.dns) != serve(&new.dns)),
         ("[xdp]", old.xdp != new.xdp),
         ("[api]", old.api != new.api),
+        // Files are held to the new ones at once.
+        ("[limits] for the API", old.limits != new.limits),
         ("[metrics]", old.metrics != new.metrics),
         ("[checker]", old.checker != new.checker),
         ("[log]", old.log != new.log),

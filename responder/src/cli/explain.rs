@@ -37,7 +37,7 @@ pub struct ExplainArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Explain what this configuration declares, without a running node: checks count as at its start, before any probe
+    /// Explain what this configuration's files declare, without a running node: checks count as at its start, before any probe
     #[arg(long, value_name = "FILE", conflicts_with = "api")]
     config: Option<PathBuf>,
     /// The node's API [default: 127.0.0.1:5380]

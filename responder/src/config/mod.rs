@@ -43,7 +43,7 @@ pub struct Config {
     pub health_checks: Option<DeclaredFile>,
     /// `[cidr_collections] file`
     pub cidr_collections: Option<DeclaredFile>,
-    /// `[limits]`: of what files may declare (routing specification, section 11).
+    /// `[limits]`: of what files declare and the API writes (routing specification, section 11).
     pub limits: Limits,
     /// `[log]`
     pub log: Log,
@@ -139,8 +139,6 @@ pub struct Api {
     pub name_servers: Vec<Name>,
     /// The mailbox in the SOA of such zones, as a name; none: `hostmaster` in each zone.
     pub hostmaster: Option<Name>,
-    /// The most record sets that changes through it may bring a zone to.
-    pub record_sets_per_zone_max: usize,
 }
 
 /// `[[api.credential]]`

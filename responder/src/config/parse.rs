@@ -146,8 +146,6 @@ impl Reader<'_> {
             credentials,
             name_servers: section.or("name_servers", Vec::new(), |raw| value::list(raw, zone_name)),
             hostmaster: section.get("hostmaster", zone_name).map(|(name, _)| name),
-            record_sets_per_zone_max: section
-                .or("record_sets_per_zone_max", 10_000, |raw| count(raw, 1..=10_000_000)),
         };
         section.finish();
         api

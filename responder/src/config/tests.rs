@@ -45,7 +45,6 @@ log = 1000
 listen = "192.0.2.53:5380"
 name_servers = ["ns1.example.net", "ns2.example.net."]
 hostmaster = "dns.example.net"
-record_sets_per_zone_max = 100_000
 [[api.credential]]
 access_key_id = "AKIA"
 secret_access_key_file = "secret"
@@ -92,10 +91,9 @@ level = "info,pulse53::serve=debug"
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 37);
+    assert_eq!(zone.source.line, 36);
     assert_eq!(config.api.name_servers[1].to_string(), "ns2.example.net.");
     assert_eq!(config.api.hostmaster.unwrap().to_string(), "dns.example.net.");
-    assert_eq!(config.api.record_sets_per_zone_max, 100_000);
     assert_eq!(config.api.credentials[0].secret_access_key_file, Path::new("etc/secret"));
     assert_eq!(config.limits, Limits { record_sets_per_zone: 100_000, ..Limits::default() });
     let berlin = Region { name: "rack-7".to_owned(), latitude: 52.52, longitude: 13.0 };
