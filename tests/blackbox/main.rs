@@ -6,8 +6,8 @@
 mod api;
 mod conformance;
 mod dig;
-mod explain;
 mod edns;
+mod explain;
 mod harness;
 mod health;
 mod lifecycle;

@@ -127,7 +127,7 @@ impl<'a> Checked<'a> {
         let mut lines = listed(&self.warnings, args.all, |warning| format!("warning: {warning}"));
         for remarks in self.remarks.chunk_by(|(a, _), (b, _)| a == b) {
             let (topic, _) = remarks[0];
-            lines.push(format!("warning: {} {topic}", remarks.len()));
+            lines.push(format!("warning: {topic} ({})", remarks.len()));
             lines.extend(listed(remarks, args.all, |(_, problem)| format!("  {problem}")));
         }
         if !self.detection.is_empty() {

@@ -48,14 +48,14 @@ fn warnings_are_counted_by_kind_and_the_first_of_them_shown() {
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(
         lines[0],
-        "warning: 12 aliases with EvaluateTargetHealth off: they lead to their target also when it is down"
+        "warning: aliases with EvaluateTargetHealth off: they lead to their target also when it is down (12)"
     );
     assert_eq!(
         lines[1],
         "  r.json:3:1: n00.example.com. A: AliasTarget.EvaluateTargetHealth is false towards pool.example.com. (R-52)"
     );
     assert_eq!(lines[11], "  and 2 more; --all shows them");
-    assert!(lines[12].starts_with("warning: 12 health-checked record sets with a TTL above 60 s"), "{told}");
+    assert!(lines[12].starts_with("warning: health-checked record sets with a TTL above 60 s"), "{told}");
     assert_eq!(lines[24], "slowest detection of a failure, to which the TTL is added:");
     assert_eq!(lines[25], "  c0: 102 s");
     assert_eq!(lines.last(), Some(&"pulse53.toml: no errors; zones: 1, record sets: 26, health checks: 2"));
