@@ -86,9 +86,16 @@ impl Plan {
     ) -> Option<Self> {
         let mut weighted: Vec<(Arc<Body>, BigRational)> = Vec::new();
         for (outcome, probability) in distribution.outcomes() {
-            let bodies = bodies_of(outcome, rtype, nodata, beside);
-            let each = probability / BigInt::from(bodies.len());
-            weighted.extend(bodies.into_iter().map(|body| (body, each.clone())));
+            let mut bodies = bodies_of(outcome, rtype, nodata, beside);
+            match (distribution.outcomes(), bodies.len()) {
+                // Most groups, most of the time: no arithmetic for them.
+                ([_], 1) => return bodies.pop().map(Self::Fixed),
+                (_, 1) => weighted.extend(bodies.into_iter().map(|body| (body, probability.clone()))),
+                (_, several) => {
+                    let each = probability / BigInt::from(several);
+                    weighted.extend(bodies.into_iter().map(|body| (body, each.clone())));
+                }
+            }
         }
         match weighted.as_slice() {
             [(body, _)] => Some(Self::Fixed(body.clone())),
