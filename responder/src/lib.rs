@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod datapath;
 pub mod declared;
+pub mod doctor;
 pub mod explain;
 pub mod geo;
 pub mod health;

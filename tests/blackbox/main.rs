@@ -6,6 +6,7 @@
 mod api;
 mod conformance;
 mod dig;
+mod doctor;
 mod edns;
 mod explain;
 mod harness;

@@ -1,7 +1,8 @@
-//! The commands. But for `serve`, `check` and `explain --config` they speak to a running node through its API, never to its internals.
+//! The commands. But for `serve`, `check`, `doctor` and `explain --config` they speak to a running node through its API, never to its internals.
 
 mod check;
 mod client;
+mod doctor;
 mod draw;
 mod explain;
 mod paint;
@@ -45,6 +46,11 @@ enum Command {
                             pulse53 check --config pulse53.toml --what-if --down web-fra1,web-fra2\n\n\
                             Exit status: 0 fine, warnings or not; 1 errors found; 2 wrong usage.")]
     Check(check::CheckArgs),
+    /// Look at kernel, interfaces and addresses: what works, what does not, and the command that mends it
+    #[command(after_help = "Example:\n  pulse53 doctor eth0\n  \
+                            pulse53 doctor --config pulse53.toml --json\n\n\
+                            Nothing is changed. Exit status: 0 the fast path can work; 1 something keeps it from that; 2 wrong usage.")]
+    Doctor(doctor::DoctorArgs),
     /// Show why a question is answered as it is: the tree of record sets, their health, and the odds of each answer
     #[command(after_help = "Example:\n  pulse53 explain www.example.com A --client 192.0.2.7\n  \
                             pulse53 explain www.example.com --down web-fra1     what if that check failed\n  \
@@ -159,6 +165,10 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve::serve(args),
         Command::Check(args) => match check::check(&args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
+        Command::Doctor(args) => match doctor::doctor(&args) {
             Ok(code) => return code,
             Err(failure) => Err(failure),
         },

@@ -1,0 +1,63 @@
+//! What works on this machine, what does not, and the command that mends it: `pulse53 doctor`.
+//!
+//! `probe` asks the kernel and changes nothing; what it finds are values (`Machine`, `Interface`), and `judge` turns them into
+//! findings without looking anywhere else. `drivers` is the table of what single drivers are known for.
+
+mod drivers;
+mod judge;
+mod probe;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Serialize;
+
+pub use probe::ProbeError;
+
+/// How much a finding matters. The worst comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// It is as it should be.
+    Good,
+    /// It works, but not as well as it could.
+    Warning,
+    /// It does not work.
+    Bad,
+}
+
+/// One thing looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How much it matters.
+    pub weight: Weight,
+    /// The machine, an interface, or an address.
+    pub about: String,
+    /// What is so, in plain words.
+    pub what: String,
+    /// The command that changes it, or what else to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+/// Looks at the machine, at interfaces, and at the addresses that are served.
+///
+/// # Errors
+///
+/// If the kernel cannot be asked at all, or there is no such interface.
+pub fn examine(
+    interfaces: &[String],
+    addresses: &[SocketAddr],
+    pin_dir: &Path,
+) -> Result<Vec<Finding>, ProbeError> {
+    let machine = probe::machine(pin_dir);
+    let mut findings = judge::machine(&machine);
+    for name in interfaces {
+        let interface = probe::interface(name)?;
+        findings.extend(judge::interface(&interface, machine.processors));
+    }
+    for address in addresses.iter().filter(|address| !address.ip().is_unspecified()) {
+        findings.push(judge::address(*address, probe::can_be_taken(*address)));
+    }
+    Ok(findings)
+}
