@@ -22,7 +22,9 @@ fn doctor_finds_a_serving_interface_well() {
     let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("it prints JSON");
     let attached = findings.iter().find(|finding| {
         finding["about"] == INTERFACE
-            && finding["what"].as_str().is_some_and(|what| what.contains("`pulse53` is attached, in native mode"))
+            && finding["what"]
+                .as_str()
+                .is_some_and(|what| what.contains("`pulse53` is attached, in native mode"))
     });
     assert_eq!(attached.map(|finding| &finding["weight"]), Some(&"good".into()), "{findings:#?}");
     let addresses = findings.iter().filter(|finding| finding["what"] == "it is an address of this machine");
