@@ -1,6 +1,7 @@
 //! One answer: from the table, as a message in userspace, and on the host build of the fast path.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fastpath::Scratch;
@@ -27,7 +28,7 @@ fn answers(criterion: &mut Criterion) {
         packet: &message,
         source: std::net::SocketAddr::ip(&client),
         transport: Transport::Udp,
-        at: 0,
+        at: Duration::ZERO,
     };
     let mut out = Vec::new();
     criterion.bench_function("answer/userspace", |bencher| {

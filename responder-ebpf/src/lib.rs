@@ -21,6 +21,7 @@ mod ethernet;
 #[cfg(not(target_arch = "bpf"))]
 pub mod host;
 mod ip;
+pub mod limit;
 pub mod packet;
 mod reply;
 mod table;

@@ -8,6 +8,7 @@ mod zones;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Record, RecordType};
@@ -96,8 +97,12 @@ fn is_below(name: &str, ancestor: &str) -> bool {
 
 /// Our own reply.
 fn ours(table: &AnswerTable, query: &[u8]) -> Vec<u8> {
-    let received =
-        Received { packet: query, source: Ipv4Addr::LOCALHOST.into(), transport: Transport::Udp, at: 0 };
+    let received = Received {
+        packet: query,
+        source: Ipv4Addr::LOCALHOST.into(),
+        transport: Transport::Udp,
+        at: Duration::ZERO,
+    };
     let mut reply = Vec::new();
     respond(table, &ReplySettings::default(), &received, 0, &mut reply).expect("a reply");
     reply

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use fastpath::Scratch;
 use fastpath::host::Frame;
@@ -121,9 +122,13 @@ impl Engines {
         // The fast path draws once, and only where it must; userspace always draws.
         self.random = draw::next(self.random);
         let mut message = Vec::new();
-        let received =
-            Received { packet: &query.message, source: query.client.ip(), transport: Transport::Udp, at: 0 };
-        respond(&self.table, &ReplySettings::default(), &received, self.random, &mut message)?;
+        let received = Received {
+            packet: &query.message,
+            source: query.client.ip(),
+            transport: Transport::Udp,
+            at: Duration::ZERO,
+        };
+        respond(&self.table, &ReplySettings::default(), &received, self.random, &mut message).ok()?;
         Some(message)
     }
 

@@ -179,7 +179,7 @@ impl Agent {
         // Sockets before the kernel half: whoever gets a truncated reply from it comes again over TCP.
         let served = Arc::new(serve::Shared {
             table: published.table.clone(),
-            settings: ArcSwap::from_pointee(settings::reply(&config.dns, secrets)),
+            settings: ArcSwap::from_pointee(settings::reply(&config, secrets, None)),
         });
         let serving = bound.start(served.clone())?;
         let kernel_problem = attach(&publisher, &config, serving.addresses())?;
@@ -329,7 +329,8 @@ impl Agent {
         if self.forwarding.is_finished() {
             return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
         }
-        self.served.settings.store(Arc::new(settings::reply(&config.dns, secrets)));
+        let before = self.served.settings.load_full();
+        self.served.settings.store(Arc::new(settings::reply(&config, secrets, Some(&before))));
         self.metrics.count_reload(true);
         self.configuration.loaded_at = status::unix_time();
         self.configuration.failed_at = None;

@@ -11,11 +11,12 @@ use pulse53_core::health::{Checker, CheckerName};
 use crate::api::guard::Access;
 use crate::api::http;
 use crate::api::sigv4::Credentials;
-use crate::config::{Api, Config, CookiePolicy, Dns, OnStop, Problems, Xdp, XdpMode};
+use crate::config::{self, Api, Config, CookiePolicy, Dns, OnStop, Problems, Xdp, XdpMode};
 use crate::datapath::{self, Mode};
 use crate::health;
 use crate::serve::ServeSettings;
 use crate::serve::cookies::Cookies;
+use crate::serve::limiter::{Limiter, RateLimit};
 use crate::serve::reply::{ReplySettings, UDP_SIZE_ADVERTISED};
 
 pub(super) fn serve(dns: &Dns) -> ServeSettings {
@@ -28,8 +29,9 @@ pub(super) fn serve(dns: &Dns) -> ServeSettings {
     }
 }
 
-/// `secrets` make DNS cookies.
-pub(super) fn reply(dns: &Dns, secrets: [Secret; 2]) -> ReplySettings {
+/// `secrets` make DNS cookies; a limiter of before goes on if it limits alike, so that a reload gives nobody a new budget.
+pub(super) fn reply(config: &Config, secrets: [Secret; 2], before: Option<&ReplySettings>) -> ReplySettings {
+    let dns = &config.dns;
     let cookies = match dns.cookies {
         CookiePolicy::Off => None,
         policy => Some(Cookies { secrets, required: policy == CookiePolicy::Require }),
@@ -41,6 +43,7 @@ pub(super) fn reply(dns: &Dns, secrets: [Secret; 2]) -> ReplySettings {
         version: dns.version.clone(),
         nsid: dns.nsid.clone(),
         cookies,
+        limiter: config.rate_limit.as_ref().map(|limit| limiter(limit, before)),
     }
 }
 
@@ -66,6 +69,18 @@ pub(super) fn api(config: &Config) -> http::Settings {
         name_servers: config.api.name_servers.clone(),
         hostmaster: config.api.hostmaster.clone(),
         limits: config.limits,
+    }
+}
+
+fn limiter(limit: &config::RateLimit, before: Option<&ReplySettings>) -> Arc<Limiter> {
+    let config::RateLimit { responses_per_second, burst, slip, ipv4_prefix, ipv6_prefix, ref exempt } =
+        *limit;
+    let exempt = exempt.clone();
+    let limit = RateLimit { responses_per_second, burst, slip, ipv4_prefix, ipv6_prefix, exempt };
+    let before = before.and_then(|settings| settings.limiter.as_ref());
+    match before.filter(|limiter| *limiter.settings() == limit) {
+        Some(limiter) => limiter.clone(),
+        None => Arc::new(Limiter::new(limit, fastrand::u64(..))),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::health::Handle;
 use crate::metrics::{
     ALARM_EVALUATIONS, CHECK_HEALTHY, CHECKS, FINDINGS, JOURNAL_WRITES, KERNEL_ENTRIES, KERNEL_INTERFACES,
-    KERNEL_REFUSED, KERNEL_VERDICTS, PROBES, REFUSED_CONNECTIONS, REPLIES, SILENT, Sample, Source,
+    KERNEL_REFUSED, KERNEL_VERDICTS, LIMITED, PROBES, REFUSED_CONNECTIONS, REPLIES, SILENT, Sample, Source,
     TRANSITIONS, TRUNCATED, UNSENT, ZONES,
 };
 use crate::publish::Shared;
@@ -25,6 +25,11 @@ pub(super) fn replies(counters: Counters) -> Source {
                 let labels: [(&str, &dyn std::fmt::Display); 3] =
                     [("path", &"userspace"), ("transport", &transport), ("rcode", &rcode_name(rcode))];
                 samples.push(Sample::new(&REPLIES, labels, count as f64));
+            }
+            for (ruling, count) in [("slip", totals.slipped), ("drop", totals.limited)] {
+                let labels: [(&str, &dyn std::fmt::Display); 2] =
+                    [("transport", &transport), ("ruling", &ruling)];
+                samples.push(Sample::new(&LIMITED, labels, count as f64));
             }
             for (metric, count) in
                 [(&TRUNCATED, totals.truncated), (&SILENT, totals.silent), (&UNSENT, totals.unsent)]

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use pulse53_core::assemble::Limits;
 use pulse53_core::model::{Name, Source, ZoneId};
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `[dns]`
     pub dns: Dns,
+    /// `[rate_limit]`
+    pub rate_limit: Option<RateLimit>,
     /// `[xdp]`
     pub xdp: Xdp,
     /// `[api]`
@@ -76,6 +79,23 @@ pub struct Dns {
     pub cookies: CookiePolicy,
     /// The secrets they are made with, shared by all servers of an address; none: a random one until the agent stops.
     pub cookie_secrets: Option<DeclaredFile>,
+}
+
+/// `[rate_limit]`: how many responses over UDP a client network may have; none without `responses_per_second`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Responses a second for each prefix.
+    pub responses_per_second: u32,
+    /// Responses at once after a silence.
+    pub burst: u32,
+    /// Of the responses beyond, one in this many says TC=1; 0: none.
+    pub slip: u32,
+    /// Bits of an IPv4 address that share a budget.
+    pub ipv4_prefix: u8,
+    /// Bits of an IPv6 address that share a budget.
+    pub ipv6_prefix: u8,
+    /// Networks that are never limited.
+    pub exempt: Vec<IpNet>,
 }
 
 /// `[dns] cookies`

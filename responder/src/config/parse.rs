@@ -12,7 +12,7 @@ use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
     Api, Checker, Config, CookiePolicy, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop,
-    Problems, Region, Xdp, XdpMode, ZoneFile,
+    Problems, RateLimit, Region, Xdp, XdpMode, ZoneFile,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,6 +43,7 @@ impl Reader<'_> {
             file: file.to_owned(),
             data_dir: root.or("data_dir", "/var/lib/pulse53".into(), |raw| self.path(raw)),
             dns: self.dns(root.section("dns")),
+            rate_limit: self.rate_limit(root.section("rate_limit")),
             xdp: self.xdp(root.section("xdp")),
             api: self.api(root.section("api")),
             metrics: self.metrics(root.section("metrics")),
@@ -87,6 +88,28 @@ impl Reader<'_> {
         };
         section.finish();
         dns
+    }
+
+    fn rate_limit(&self, section: Section<'_>) -> Option<RateLimit> {
+        let rate = section.get("responses_per_second", |raw| number(raw, 1..=1_000_000));
+        let burst = section.get("burst", |raw| number(raw, 1..=1_000_000));
+        let slip = section.or("slip", 2, |raw| number(raw, 0..=1000));
+        let ipv4_prefix = section.or("ipv4_prefix", 24, |raw| number(raw, 8..=32)) as u8;
+        let ipv6_prefix = section.or("ipv6_prefix", 56, |raw| number(raw, 16..=128)) as u8;
+        let exempt = section.or("exempt", Vec::new(), |raw| value::list(raw, value::network));
+        if rate.is_none() && section.is_present() && !section.has("responses_per_second") {
+            let message = "[rate_limit] limits nothing: add responses_per_second, or take the table out";
+            self.reading.refuse(&section.span(), message);
+        }
+        section.finish();
+        rate.map(|(responses_per_second, _)| RateLimit {
+            responses_per_second,
+            burst: burst.map_or(responses_per_second, |(burst, _)| burst),
+            slip,
+            ipv4_prefix,
+            ipv6_prefix,
+            exempt,
+        })
     }
 
     fn xdp(&self, section: Section<'_>) -> Xdp {
@@ -285,6 +308,10 @@ impl Reader<'_> {
             Raw::Text(_) => path,
         })
     }
+}
+
+fn number(raw: Raw<'_>, bounds: std::ops::RangeInclusive<u64>) -> Read<u32> {
+    Ok(value::integer(raw, bounds)? as u32)
 }
 
 fn count(raw: Raw<'_>, bounds: std::ops::RangeInclusive<u64>) -> Read<usize> {

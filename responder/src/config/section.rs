@@ -125,6 +125,11 @@ impl<'a> Section<'a> {
         self.table.is_some_and(|table| table.keys().any(|name| name.get_ref() == key))
     }
 
+    /// Whether the file has this table.
+    pub fn is_present(&self) -> bool {
+        self.table.is_some()
+    }
+
     /// Octets where this table stands.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()

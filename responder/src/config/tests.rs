@@ -106,7 +106,7 @@ fn every_problem_is_told_with_its_place() {
     check(
         "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nmodes = 1\n",
         &[
-            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, xdp, api, metrics, checker, geo, zone, health_checks, cidr_collections, limits, log",
+            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, rate_limit, xdp, api, metrics, checker, geo, zone, health_checks, cidr_collections, limits, log",
             "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
             "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
             "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
@@ -174,5 +174,38 @@ fn the_environment_outweighs_the_file_and_flags_outweigh_both() {
     let problems = Config::parse(Path::new("p.toml"), "", &overrides).unwrap_err();
     assert!(
         problems.to_string().starts_with("environment variable PULSE53_DNS_MAX_UDP_SIZE: dns.max_udp_size")
+    );
+}
+
+#[test]
+fn rate_limits_have_defaults_but_for_the_rate() {
+    assert_eq!(parse("").unwrap().rate_limit, None);
+    let limit =
+        parse("[rate_limit]\nresponses_per_second = 20\nexempt = [\"192.0.2.0/24\", \"2001:db8::1\"]")
+            .unwrap();
+    let limit = limit.rate_limit.unwrap();
+    assert_eq!((limit.burst, limit.slip, limit.ipv4_prefix, limit.ipv6_prefix), (20, 2, 24, 56));
+    assert_eq!(limit.exempt[1].to_string(), "2001:db8::1/128");
+    check(
+        "[rate_limit]\nslip = 1",
+        &[
+            "etc/pulse53.toml:1:1: [rate_limit] limits nothing: add responses_per_second, or take the table out",
+        ],
+    );
+    check(
+        "[rate_limit]\nresponses_per_second = 0",
+        &[
+            "etc/pulse53.toml:2:24: rate_limit.responses_per_second: 0 is not a whole number from 1 to 1000000",
+        ],
+    );
+}
+
+#[test]
+fn cookies_are_answered_unless_told_otherwise() {
+    assert_eq!(parse("").unwrap().dns.cookies, CookiePolicy::Answer);
+    assert_eq!(parse("[dns]\ncookies = \"require\"").unwrap().dns.cookies, CookiePolicy::Require);
+    check(
+        "[dns]\ncookies = true",
+        &["etc/pulse53.toml:2:11: dns.cookies: true is not one of \"answer\", \"require\", \"off\""],
     );
 }

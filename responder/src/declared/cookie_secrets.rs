@@ -68,7 +68,7 @@ mod tests {
             assert!(problem.starts_with(told), "{problem}");
             assert!(!problem.contains(&text[..5.min(text.len())]) || text.is_empty(), "{problem}");
         };
-        check("", "secrets: no secret");
+        check("", "secrets:1:1: no secret");
         check(&format!("{FIRST}\n{}", &SECOND[1..]), "secrets:2:1: a secret is 32");
         check(&format!("+{}", &FIRST[1..]), "secrets:1:1: a secret is 32");
         check(&format!("{FIRST}\n{SECOND}\n{FIRST}\n"), "secrets:3:1: a third secret");

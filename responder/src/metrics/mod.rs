@@ -54,9 +54,11 @@ metrics! {
     /// Labels: `path`, `transport`, `rcode`.
     REPLIES = Counter "replies", "Replies sent, by path (kernel, userspace), transport and rcode";
     /// Labels: `transport`.
-    TRUNCATED = Counter "truncated_replies", "Replies with TC=1, because the answer did not fit";
+    TRUNCATED = Counter "truncated_replies", "Replies with TC=1: the answer did not fit, or the client is rate-limited";
     /// Labels: `transport`.
     SILENT = Counter "unanswered_packets", "Packets that get no reply: too short, or themselves responses";
+    /// Labels: `transport`, `ruling`.
+    LIMITED = Counter "limited_responses", "Responses beyond the rate limit; slip was empty with TC=1, drop was not sent";
     /// Labels: `transport`.
     UNSENT = Counter "unsent_replies", "Replies that the network did not take";
     REFUSED_CONNECTIONS = Counter "tcp_refused_connections", "TCP connections closed because of a limit";

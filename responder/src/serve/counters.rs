@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::reply::Replied;
+use super::reply::{Replied, Silence};
 
 /// RCODEs counted one by one; what is above shares the last slot.
 const RCODES: usize = 24;
@@ -16,6 +16,8 @@ pub struct Replies {
     truncated: AtomicU64,
     silent: AtomicU64,
     unsent: AtomicU64,
+    slipped: AtomicU64,
+    limited: AtomicU64,
     refused_connections: AtomicU64,
 }
 
@@ -26,6 +28,8 @@ impl Default for Replies {
             truncated: AtomicU64::new(0),
             silent: AtomicU64::new(0),
             unsent: AtomicU64::new(0),
+            slipped: AtomicU64::new(0),
+            limited: AtomicU64::new(0),
             refused_connections: AtomicU64::new(0),
         }
     }
@@ -33,17 +37,19 @@ impl Default for Replies {
 
 impl Replies {
     /// Counts the outcome of one packet.
-    pub fn count(&self, replied: Option<Replied>) {
+    pub fn count(&self, replied: Result<Replied, Silence>) {
         match replied {
-            Some(replied) => {
+            Ok(replied) => {
                 self.by_rcode[usize::from(replied.rcode).min(RCODES - 1)].fetch_add(1, Ordering::Relaxed);
                 if replied.truncated {
                     self.truncated.fetch_add(1, Ordering::Relaxed);
                 }
+                if replied.slipped {
+                    self.slipped.fetch_add(1, Ordering::Relaxed);
+                }
             }
-            None => {
-                self.silent.fetch_add(1, Ordering::Relaxed);
-            }
+            Err(Silence::NoQuery) => _ = self.silent.fetch_add(1, Ordering::Relaxed),
+            Err(Silence::Limited) => _ = self.limited.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -69,6 +75,10 @@ pub struct Totals {
     pub silent: u64,
     /// Replies the network did not take.
     pub unsent: u64,
+    /// Responses beyond a prefix's share that were empty with TC=1.
+    pub slipped: u64,
+    /// Responses beyond a prefix's share that were not sent.
+    pub limited: u64,
     /// Connections closed because of a limit (D-20).
     pub refused_connections: u64,
 }
@@ -107,6 +117,8 @@ fn totals<'a>(all: impl Iterator<Item = &'a Replies>) -> Totals {
         }
         totals.truncated += replies.truncated.load(Ordering::Relaxed);
         totals.silent += replies.silent.load(Ordering::Relaxed);
+        totals.slipped += replies.slipped.load(Ordering::Relaxed);
+        totals.limited += replies.limited.load(Ordering::Relaxed);
         totals.unsent += replies.unsent.load(Ordering::Relaxed);
         totals.refused_connections += replies.refused_connections.load(Ordering::Relaxed);
     }

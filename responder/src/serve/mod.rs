@@ -6,6 +6,7 @@
 
 pub mod cookies;
 pub mod counters;
+pub mod limiter;
 pub mod query;
 pub mod reply;
 mod tcp;
@@ -141,9 +142,9 @@ impl Serving {
     }
 }
 
-/// Seconds since 1970 modulo 2^32, as cookies count (RFC 9018 section 4.3).
-fn unix_time() -> u32 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
+/// The time since 1970.
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A stream or datagram socket that shares its port with others of ours, IPv6 not taking the IPv4 port as well.

@@ -4,6 +4,7 @@
 //! octets (law 1), which fixes the layout: header, question as received, the records of the [`Answer`], OPT last.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::ProtoError;
@@ -18,6 +19,7 @@ use pulse53_core::resolve::{Answer, Question, Scope, resolve};
 use pulse53_core::table::AnswerTable;
 
 use super::cookies::{Cookies, ReplyCookie};
+use super::limiter::{Limiter, Ruling};
 use super::query::{self, AskedEdns, AskedQuestion, Malformed, Options};
 
 /// Our own advertised UDP size (D-15).
@@ -57,6 +59,8 @@ pub struct ReplySettings {
     pub nsid: Option<String>,
     /// Answers the COOKIE option.
     pub cookies: Option<Cookies>,
+    /// Limits responses over UDP.
+    pub limiter: Option<Arc<Limiter>>,
 }
 
 impl Default for ReplySettings {
@@ -68,6 +72,7 @@ impl Default for ReplySettings {
             version: None,
             nsid: None,
             cookies: None,
+            limiter: None,
         }
     }
 }
@@ -90,8 +95,8 @@ pub struct Received<'p> {
     pub source: IpAddr,
     /// How it came.
     pub transport: Transport,
-    /// When it came, in seconds since 1970 modulo 2^32, as cookies count.
-    pub at: u32,
+    /// When it came, as the time since 1970.
+    pub at: Duration,
 }
 
 /// What was replied, for counters.
@@ -101,27 +106,40 @@ pub struct Replied {
     pub rcode: u16,
     /// Whether the answer did not fit (TC=1).
     pub truncated: bool,
+    /// Whether it is empty with TC=1 because the client's prefix has had its share.
+    pub slipped: bool,
 }
 
-/// Answers one packet into `out`, whose earlier content is discarded; none means silence (D-1).
+/// Why nothing is replied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// It was no query: too short, or a response (D-1).
+    NoQuery,
+    /// The client's prefix has had its share.
+    Limited,
+}
+
+/// Answers one packet into `out`, whose earlier content is discarded.
 pub fn respond(
     table: &AnswerTable,
     settings: &ReplySettings,
     received: &Received<'_>,
     draw: u64,
     out: &mut Vec<u8>,
-) -> Option<Replied> {
+) -> Result<Replied, Silence> {
     out.clear();
     let mut decoder = BinDecoder::new(received.packet);
-    let header = Header::read(&mut decoder).ok()?;
+    let header = Header::read(&mut decoder).map_err(|_| Silence::NoQuery)?;
     if header.message_type == MessageType::Response {
-        return None;
+        return Err(Silence::NoQuery);
     }
     let mut reply = Reply {
         request: header.metadata,
         settings,
         transport: received.transport,
         source: received.source,
+        at: received.at,
+        draw,
         question: None,
         edns: None,
         cookie: None,
@@ -129,7 +147,7 @@ pub fn respond(
     };
     let is_query = header.op_code == OpCode::Query;
     if header.counts.queries != 1 {
-        return Some(if is_query { reply.bare(ResponseCode::FormErr) } else { reply.not_implemented() });
+        return if is_query { reply.bare(ResponseCode::FormErr) } else { reply.not_implemented() };
     }
     let question = AskedQuestion::read(&mut decoder);
     let edns = question.as_ref().map_err(|_| Malformed).and_then(|_| query::edns(&mut decoder, &header));
@@ -140,36 +158,36 @@ pub fn respond(
     };
     reply.edns = edns.as_ref();
     if !is_query {
-        return Some(reply.not_implemented());
+        return reply.not_implemented();
     }
     let (Ok(question), None) = (&question, code) else {
-        return Some(reply.bare(ResponseCode::FormErr));
+        return reply.bare(ResponseCode::FormErr);
     };
     if edns.as_ref().is_some_and(|edns| edns.fixed.version() > 0) {
-        return Some(reply.bare(ResponseCode::BADVERS));
+        return reply.bare(ResponseCode::BADVERS);
     }
     let options = edns.as_ref().map(|edns| edns.options(settings.cookies.is_some())).transpose();
     let Ok(options) = options.map(Option::unwrap_or_default) else {
-        return Some(reply.bare(ResponseCode::FormErr));
+        return reply.bare(ResponseCode::FormErr);
     };
     if let Some((cookies, asked)) = settings.cookies.as_ref().zip(options.cookie.as_ref()) {
-        let cookie = ReplyCookie::new(cookies, asked, received.source, received.at);
+        let cookie = ReplyCookie::new(cookies, asked, received.source, received.at.as_secs() as u32);
         reply.cookie = Some(cookie);
         // TCP proves the address as well as a cookie (RFC 7873 section 5.2.3).
         if cookies.required && !cookie.is_valid() && received.transport == Transport::Udp {
-            return Some(reply.bare(ResponseCode::BADCOOKIE));
+            return reply.bare(ResponseCode::BADCOOKIE);
         }
     }
     // RFC 1995 section 3: an IXFR query tells the client's version in its authority section.
     let authorities_max = u16::from(question.qtype == RecordType::IXFR);
     if header.counts.answers != 0 || header.counts.authorities > authorities_max {
-        return Some(reply.bare(ResponseCode::FormErr));
+        return reply.bare(ResponseCode::FormErr);
     }
-    Some(match question.qclass {
-        DNSClass::IN => reply.internet(table, question, options, draw),
+    match question.qclass {
+        DNSClass::IN => reply.internet(table, question, options),
         DNSClass::CH => reply.chaos(question, options),
         _ => reply.refused(options, ExtendedError::NotSupported),
-    })
+    }
 }
 
 /// A reply in the making.
@@ -178,6 +196,8 @@ struct Reply<'a> {
     settings: &'a ReplySettings,
     transport: Transport,
     source: IpAddr,
+    at: Duration,
+    draw: u64,
     question: Option<&'a AskedQuestion<'a>>,
     edns: Option<&'a AskedEdns<'a>>,
     cookie: Option<ReplyCookie>,
@@ -211,8 +231,7 @@ impl Reply<'_> {
         table: &AnswerTable,
         question: &AskedQuestion<'_>,
         options: Options,
-        draw: u64,
-    ) -> Replied {
+    ) -> Result<Replied, Silence> {
         let qtype = match question.qtype {
             RecordType::OPT => return self.bare(ResponseCode::FormErr),
             qtype if qtype.to_int() == 0 => return self.bare(ResponseCode::FormErr),
@@ -236,7 +255,7 @@ impl Reply<'_> {
             let address = self.source.to_canonical();
             Network::of_client(address, if address.is_ipv4() { 32 } else { 128 })
         });
-        let answer = resolve(table, &Question { qname: question.qname(), qtype }, client, draw);
+        let answer = resolve(table, &Question { qname: question.qname(), qtype }, client, self.draw);
         let body = &answer.body;
         let opt = Opt {
             scope: scope(&answer, &options),
@@ -265,7 +284,7 @@ impl Reply<'_> {
     }
 
     /// The server's own names (RFC 4892).
-    fn chaos(self, question: &AskedQuestion<'_>, options: Options) -> Replied {
+    fn chaos(self, question: &AskedQuestion<'_>, options: Options) -> Result<Replied, Silence> {
         let text = match question.qname() {
             b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => self.settings.identity.as_deref(),
             b"\x07version\x06server\x00" | b"\x07version\x04bind\x00" => self.settings.version.as_deref(),
@@ -298,18 +317,18 @@ impl Reply<'_> {
         self.write(ResponseCode::NoError, records, Opt { options, ..Opt::default() })
     }
 
-    fn refused(self, options: Options, why: ExtendedError) -> Replied {
+    fn refused(self, options: Options, why: ExtendedError) -> Result<Replied, Silence> {
         let opt = Opt { options, extended_error: Some(why), ..Opt::default() };
         self.write(ResponseCode::Refused, nothing(), opt)
     }
 
-    fn not_implemented(self) -> Replied {
+    fn not_implemented(self) -> Result<Replied, Silence> {
         let opt = Opt { extended_error: Some(ExtendedError::NotSupported), ..Opt::default() };
         self.write(ResponseCode::NotImp, nothing(), opt)
     }
 
     /// An RCODE without options, for queries whose options were not read or not readable.
-    fn bare(self, code: ResponseCode) -> Replied {
+    fn bare(self, code: ResponseCode) -> Result<Replied, Silence> {
         self.write(code, nothing(), Opt::default())
     }
 
@@ -319,13 +338,18 @@ impl Reply<'_> {
         code: ResponseCode,
         records: Records<F>,
         opt: Opt,
-    ) -> Replied {
+    ) -> Result<Replied, Silence> {
         let edns = self.edns.map(|asked| self.opt(asked, code, opt));
         let question = self.question.map_or(&[][..], |question| question.octets);
         let around = Header::LEN + question.len() + edns.as_ref().map_or(0, edns_len);
         let room = self.size_max().saturating_sub(around);
         let whole = records.len <= room;
-        let truncated = records.required.len > room;
+        let slipped = match self.ruling() {
+            Ruling::Send => false,
+            Ruling::Slip => true,
+            Ruling::Drop => return Err(Silence::Limited),
+        };
+        let truncated = slipped || records.required.len > room;
         let counts = if whole { records.counts } else { records.required.counts };
         let [answers, authorities, additionals] = if truncated { [0; 3] } else { counts };
         let mut metadata = Metadata::response_from_request(&self.request);
@@ -350,7 +374,17 @@ impl Reply<'_> {
         });
         // The length was checked before the first octet was written, and nothing else can fail.
         debug_assert!(written.is_ok() && self.out.len() <= self.size_max().max(around));
-        Replied { rcode: code.into(), truncated }
+        Ok(Replied { rcode: code.into(), truncated, slipped })
+    }
+
+    /// Whether the client may have another response. TCP and a valid cookie prove that its address is its own.
+    fn ruling(&self) -> Ruling {
+        let is_proven =
+            self.transport == Transport::Tcp || self.cookie.is_some_and(|cookie| cookie.is_valid());
+        match &self.settings.limiter {
+            Some(limiter) if !is_proven => limiter.rule(self.source, self.at.as_nanos() as u64, self.draw),
+            _ => Ruling::Send,
+        }
     }
 
     /// The OPT record that answers one (D-15).

@@ -15,6 +15,7 @@ use pulse53_core::model::{
 use pulse53_core::table::Generation;
 
 use super::*;
+use crate::serve::limiter::RateLimit;
 
 fn name(text: &str) -> Name {
     Name::from_route53(text).unwrap()
@@ -119,12 +120,12 @@ impl Query {
 }
 
 /// When queries come.
-const NOW: u32 = 1_559_731_985;
+const NOW: Duration = Duration::from_secs(1_559_731_985);
 
 fn ask_octets(packet: &[u8], transport: Transport, settings: &ReplySettings) -> Option<(Vec<u8>, Replied)> {
     let mut out = vec![1, 2, 3];
     let received = Received { packet, source: Ipv4Addr::LOCALHOST.into(), transport, at: NOW };
-    let replied = respond(&table(), settings, &received, 7, &mut out)?;
+    let replied = respond(&table(), settings, &received, 7, &mut out).ok()?;
     Some((out, replied))
 }
 
@@ -564,6 +565,42 @@ fn d17_where_cookies_are_required_udp_clients_learn_theirs_first() {
     assert_eq!(ask_octets(&query, Transport::Udp, &settings).unwrap().1.rcode, 0);
 }
 
+#[test]
+fn clients_beyond_their_rate_are_sent_to_tcp_or_get_nothing() {
+    let limit = RateLimit {
+        responses_per_second: 5,
+        burst: 5,
+        slip: 2,
+        ipv4_prefix: 24,
+        ipv6_prefix: 56,
+        exempt: Vec::new(),
+    };
+    let limiter = Some(Arc::new(Limiter::new(limit, 53)));
+    let settings = ReplySettings { limiter, ..with_cookies(false) };
+    let table = table();
+    let ask = |options: &[u8], transport, draw| {
+        let packet = Query::new("www.example.com", 1).edns(1232, 0, 0, options).octets();
+        let source = Ipv4Addr::new(198, 51, 100, 100).into();
+        let received = Received { packet: &packet, source, transport, at: NOW };
+        let mut out = Vec::new();
+        (respond(&table, &settings, &received, draw, &mut out), out)
+    };
+    for _ in 0..5 {
+        assert_eq!(ask(&[], Transport::Udp, 0).1[7], 1, "within the burst");
+    }
+    let (replied, slipped) = ask(&[], Transport::Udp, 0);
+    assert_eq!(replied, Ok(Replied { rcode: 0, truncated: true, slipped: true }));
+    assert_eq!((slipped[2] & 0x02, slipped[7]), (0x02, 0));
+    assert_eq!(ask(&[], Transport::Udp, 1), (Err(Silence::Limited), Vec::new()));
+    // A client cookie proves nothing yet, the server's answer to it does, and so does TCP.
+    let client = [&[0, 10, 0, 8], &CLIENT_COOKIE[..]].concat();
+    assert_eq!(ask(&client, Transport::Udp, 1).0, Err(Silence::Limited));
+    let cookie = ask_cookie(&CLIENT_COOKIE, Transport::Tcp, &settings).2;
+    let whole = [&[0, 10, 0, 24], &cookie[..]].concat();
+    assert_eq!(ask(&whole, Transport::Udp, 1).1[7], 1);
+    assert_eq!(ask(&[], Transport::Tcp, 1).1[7], 1);
+}
+
 fn subnet(data: &[u8]) -> Query {
     let option = [&[0, 8, 0, data.len() as u8], data].concat();
     Query::new("www.example.com", 1).edns(1232, 0, 0, &option)
@@ -617,7 +654,7 @@ fn any_octets_get_silence_or_a_readable_reply() {
             transport: Transport::Udp,
             at: NOW,
         };
-        if respond(&table, &ReplySettings::default(), &received, random.u64(..), &mut out).is_some() {
+        if respond(&table, &ReplySettings::default(), &received, random.u64(..), &mut out).is_ok() {
             assert!(out.len() <= 1232 && out[..2] == packet[..2], "{packet:?}");
             assert!(
                 Message::from_vec(&out).is_ok() || out[12..] == packet[12..out.len()],

@@ -178,7 +178,7 @@ impl Connection {
                 respond(&table, &settings, &received, random.u64(..), &mut reply)
             };
             self.counters.count(replied);
-            if replied.is_none() {
+            if replied.is_err() {
                 // Whoever sends responses to a server has lost the thread of the conversation.
                 return Ok(());
             }

@@ -216,7 +216,7 @@ impl Batch {
             let replied =
                 respond(table, settings, &received, random.u64(..), &mut self.replies[self.clients.len()]);
             counters.count(replied);
-            if replied.is_some() {
+            if replied.is_ok() {
                 self.clients.push(Some(client));
                 let mut control = message.cmsgs().into_iter().flatten();
                 self.asked.push(control.find(|one| {
