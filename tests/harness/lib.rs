@@ -5,6 +5,7 @@ pub mod cases;
 pub mod engines;
 pub mod entries;
 pub mod frame;
+pub mod fuzz;
 pub mod mixed;
 pub mod mutate;
 pub mod reply;

@@ -1,11 +1,12 @@
 //! Builds, tests and demonstrates pulse53: the commands a person types on a fresh machine.
 //!
 //! `setup` knows what must be installed, `object` how the kernel half is compiled, `demo` what there is to see, `test`
-//! how tests are run, `vm` how they run under other kernels, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
+//! how tests are run, `vm` how they run under other kernels, `fuzz` what finds inputs nobody thought of, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
 
 mod build;
 mod count;
 mod demo;
+mod fuzz;
 mod interrupt;
 mod lint;
 mod object;
@@ -47,6 +48,8 @@ enum Command {
     Test(test::Arguments),
     /// Boot other kernels in virtual machines, and run there the tests that need a kernel
     VmTest(vm::Arguments),
+    /// Feed readers of messages, frames, zones, record sets and configurations what nobody would write
+    Fuzz(fuzz::Arguments),
     /// Check formatting, clippy on both halves, and the repository's own rules
     Lint(lint::Arguments),
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::VmTest(arguments) => vm::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments).map(|()| true),
     };
     match done {

@@ -169,7 +169,8 @@ fn wanted(apt: &Apt, llvm_at_least: u32, linker: Option<&Linker>) -> (Vec<String
     }
 }
 
-fn agree(consent: Consent) -> Result<()> {
+/// Asks whether what was just listed may be installed; an error if not.
+pub fn agree(consent: Consent) -> Result<()> {
     if consent == Consent::Given {
         return Ok(());
     }
