@@ -119,6 +119,19 @@ impl Body {
         out.truncate(start + self.required.len);
     }
 
+    /// The RDATA of every answer record, in order, unturned.
+    pub fn answers(&self) -> impl Iterator<Item = (RecordType, Rdata)> {
+        let mut rest = &*self.octets;
+        (0..self.counts[0]).map_while(move |_| {
+            // Two octets of owner, type, class, TTL, and the length of what follows.
+            let (head, behind) = rest.split_at_checked(12)?;
+            let octets = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+            let (rdata, next) = behind.split_at_checked(octets(10).into())?;
+            rest = next;
+            Some((RecordType::from_int(octets(2)), Rdata(rdata.into())))
+        })
+    }
+
     /// Appends the records as they follow a question whose name has `qname_len` octets, the answers turned by `rotation`.
     pub fn write(&self, qname_len: usize, rotation: u16, out: &mut Vec<u8>) {
         let start = out.len();

@@ -23,12 +23,14 @@ use pulse53_core::geo::GeoDb;
 use pulse53_core::model::Snapshot;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::api::connections::Bounded;
 use crate::api::control::{self, Command, ConfigurationStatus};
-use crate::api::http;
+use crate::api::{http, recovery};
 use crate::causes::chain;
 use crate::config::{Config, Overrides, Problems};
 use crate::declared::{self, Loaded};
@@ -210,13 +212,22 @@ impl Agent {
         metrics.add_source(sources::health(health.clone(), declarations.clone()));
         let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
         let in_force = published.clone();
+        let (reports, runtime) = (health.clone(), Handle::current());
+        let checker = config.checker.clone();
         let route53 = Arc::new(http::Api {
             store: store.clone(),
             in_force: Box::new(move || in_force.revision()),
+            table: published.table.clone(),
+            // Operations are carried out on threads that may block.
+            health: Box::new(move |id| runtime.block_on(reports.show(id.clone())).ok()),
+            checker_networks: Box::new(move || settings::checker_networks(&checker)),
             settings: settings::api(&config),
         });
-        let routes = control::router(commands_in, access.clone()).merge(http::router(route53, access));
-        tokio::spawn(axum::serve(api, routes).into_future());
+        let controls = Arc::new(routing_controls(&health));
+        let routes = control::router(commands_in, access.clone())
+            .merge(recovery::router(controls, access.clone()))
+            .merge(http::router(route53, access));
+        tokio::spawn(axum::serve(Bounded::new(api), routes).into_future());
         tokio::spawn(axum::serve(exposition, metrics.router()).into_future());
 
         for address in serving.addresses() {
@@ -376,6 +387,16 @@ async fn forward(
         if declarations.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Routing controls as the recovery-cluster API reads and switches them, on threads that may block.
+fn routing_controls(health: &health::Handle) -> recovery::Controls {
+    let (lister, switcher) = (health.clone(), health.clone());
+    let (runtime, other) = (Handle::current(), Handle::current());
+    recovery::Controls {
+        list: Box::new(move || runtime.block_on(lister.routing_controls()).ok()),
+        switch: Box::new(move |arn, on| other.block_on(switcher.set_routing_control(arn, on)).is_ok()),
     }
 }
 

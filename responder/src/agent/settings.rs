@@ -1,10 +1,11 @@
 //! What each part is told of the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use fastpath::cookie::Secret;
+use ipnet::IpNet;
 use nix::ifaddrs::getifaddrs;
 use pulse53_core::health::{Checker, CheckerName};
 
@@ -134,6 +135,29 @@ fn spelled_out(address: SocketAddr, interfaces: &[String]) -> Vec<SocketAddr> {
         .filter(|ip| ip.is_ipv4() == address.is_ipv4())
         .map(|ip| SocketAddr::new(ip, address.port()))
         .collect()
+}
+
+/// The networks that probes of this node come from: those configured, else every address it has.
+pub(super) fn checker_networks(checker: &config::Checker) -> Vec<IpNet> {
+    if !checker.ip_ranges.is_empty() {
+        return checker.ip_ranges.clone();
+    }
+    let found = match getifaddrs() {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%error, "cannot list addresses; set checker.ip_ranges");
+            return Vec::new();
+        }
+    };
+    let addresses = found.filter_map(|entry| {
+        let address = entry.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    let is_link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    let usable = addresses.filter(|ip| !ip.is_loopback() && !is_link_local(ip));
+    let networks: BTreeSet<IpNet> = usable.map(IpNet::from).collect();
+    networks.into_iter().collect()
 }
 
 /// The settings that differ and that a running agent cannot change.

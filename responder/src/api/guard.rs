@@ -12,12 +12,19 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use super::sigv4::{self, Credentials, Signed};
 
 /// The most octets of a body.
 pub const BODY_MAX: usize = 4 << 20;
+
+/// A body of up to so many octets is read whenever it comes.
+const BODY_SMALL: usize = 64 << 10;
+
+/// Larger bodies held at once.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(16);
 
 /// Whether requests must prove who sent them.
 #[derive(Debug, Clone)]
@@ -43,6 +50,14 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
     if let (Access::Loopback, Some(what)) = (&guard.access, browser(&parts.headers)) {
         return (guard.refuse)(ApiError::access_denied(what));
     }
+    // A body that says that it is small is bounded by what it says; of others, only so many are held at once.
+    let length =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let _held = match length {
+        Some(..=BODY_SMALL) => None,
+        None if !parts.headers.contains_key(header::TRANSFER_ENCODING) => None,
+        _ => LARGE_BODIES.acquire().await.ok(),
+    };
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
         let what = format!("The request body must be complete, and at most {BODY_MAX} octets");
         return (guard.refuse)(ApiError::invalid_input(what));

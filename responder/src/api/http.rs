@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
@@ -10,8 +11,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::any;
+use ipnet::IpNet;
 use pulse53_core::assemble::Limits;
-use pulse53_core::model::{Name, Revision};
+use pulse53_core::health::CheckReport;
+use pulse53_core::model::{CheckId, Name, Revision};
+use pulse53_core::table::AnswerTable;
 
 use super::actions;
 use super::error::ApiError;
@@ -30,6 +34,12 @@ pub struct Api {
     pub store: Arc<Store>,
     /// The revision that is answered from, everywhere.
     pub in_force: Box<dyn Fn() -> Revision + Send + Sync>,
+    /// What is answered from.
+    pub table: Arc<ArcSwap<AnswerTable>>,
+    /// What is known of a health check; none if nothing is yet.
+    pub health: Box<dyn Fn(&CheckId) -> Option<CheckReport> + Send + Sync>,
+    /// Networks that this node's probes come from.
+    pub checker_networks: Box<dyn Fn() -> Vec<IpNet> + Send + Sync>,
     /// What new zones get, and bounds.
     pub settings: Settings,
 }

@@ -29,6 +29,11 @@ pub fn change() -> String {
     format!("C{}", random(LETTERS_AND_DIGITS, 19))
 }
 
+/// `N` and 19 letters or digits.
+pub fn delegation_set() -> String {
+    format!("N{}", random(LETTERS_AND_DIGITS, 19))
+}
+
 /// A random UUID (RFC 9562 section 5.4), lower case.
 pub fn uuid() -> String {
     let hex = random(b"0123456789abcdef", 30);

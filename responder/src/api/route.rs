@@ -135,6 +135,24 @@ impl Request {
         }
     }
 
+    /// `maxresults` and the key that `nexttoken` stands for, of lists that are paged by an opaque token.
+    pub fn token_page(&self, cap: usize) -> Result<(usize, String), ApiError> {
+        let max = match self.query("maxresults") {
+            None => cap,
+            Some(text) => match text.parse::<usize>() {
+                Ok(0) | Err(_) => {
+                    let what = "maxresults must be a positive integer, not";
+                    return Err(ApiError::invalid_input(format!("Invalid parameter : {what} '{text}'")));
+                }
+                Ok(wanted) => wanted.min(cap),
+            },
+        };
+        let Some(token) = self.query("nexttoken") else { return Ok((max, String::new())) };
+        let key = hex::decode(token).ok().and_then(|octets| String::from_utf8(octets).ok());
+        let key = key.ok_or_else(|| ApiError::invalid_input("The pagination token is invalid"))?;
+        Ok((max, key))
+    }
+
     /// The root element of the body; an empty one for an empty body.
     pub fn xml(&self) -> Result<Element, ApiError> {
         let empty = || Element { name: format!("{}Request", self.operation), ..Element::default() };

@@ -184,6 +184,8 @@ pub struct Metrics {
 pub struct Checker {
     /// This node as one checker location.
     pub name: String,
+    /// What `GetCheckerIpRanges` tells; empty: this node's own addresses.
+    pub ip_ranges: Vec<IpNet>,
 }
 
 /// `[geo]`

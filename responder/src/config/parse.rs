@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use pulse53_core::assemble::Limits;
 use pulse53_core::model::{Name, ZoneId};
 use toml::de::DeTable;
@@ -182,8 +183,9 @@ impl Reader<'_> {
 
     fn checker(&self, section: Section<'_>) -> Checker {
         let name = section.or("name", "local".to_owned(), |raw| value::short_text(raw, 64));
+        let ip_ranges = section.or("ip_ranges", Vec::new(), |raw| value::list(raw, network));
         section.finish();
-        Checker { name }
+        Checker { name, ip_ranges }
     }
 
     fn geo(&self, section: Section<'_>) -> Geo {
@@ -340,6 +342,12 @@ fn zone_name(raw: Raw<'_>) -> Read<Name> {
     let text = value::text(raw)?;
     Name::from_route53(&text)
         .map_err(|error| Refusal::new(raw, format!("{text:?} is no domain name: {error}")))
+}
+
+fn network(raw: Raw<'_>) -> Read<IpNet> {
+    let text = value::text(raw)?;
+    text.parse()
+        .map_err(|_| Refusal::new(raw, format!("{text:?} is no network: write one such as \"192.0.2.0/24\"")))
 }
 
 fn zone_id(raw: Raw<'_>) -> Read<ZoneId> {

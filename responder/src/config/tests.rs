@@ -54,6 +54,7 @@ listen = "127.0.0.1:9553"
 
 [checker]
 name = "fra1"
+ip_ranges = ["192.0.2.0/24", "2001:db8::/32"]
 
 [geo]
 database = "city.mmdb"

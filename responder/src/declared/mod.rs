@@ -46,9 +46,11 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
         of_file.extend(read.checks.iter().map(|check| check.id.clone()));
         builder.add_checks(read.checks.into_iter().map(Arc::new));
     }
+    let mut collections_of_file = HashSet::new();
     if let Some((name, text)) = config.cidr_collections.as_ref().and_then(|file| reading.text(file)) {
         let (collections, findings) = read_cidr_collections(&name, &text);
         builder.add_findings(findings);
+        collections_of_file.extend(collections.iter().map(|collection| collection.id.clone()));
         builder.add_collections(collections.into_iter().map(Arc::new));
     }
     let cookie_secrets = reading.cookie_secrets(config);
@@ -62,11 +64,15 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
         .filter(|zone| !of_files(zone))
         .for_each(|zone| builder.add_served_zone(zone.clone()));
     builder.add_checks(written.checks.values().filter(|check| !of_file.contains(&check.id)).cloned());
+    let of_api =
+        written.collections.values().filter(|collection| !collections_of_file.contains(&collection.id));
+    builder.add_collections(of_api.cloned());
     let built = builder.build(Revision::default()).map(|(mut snapshot, warnings)| {
         let is_written =
             |zone: &Arc<Zone>| written.zones.get(&zone.id).is_some_and(|other| Arc::ptr_eq(zone, other));
         snapshot.zones.retain(|_, zone| !is_written(zone));
         snapshot.checks.retain(|id, _| of_file.contains(id));
+        snapshot.collections.retain(|id, _| collections_of_file.contains(id));
         (snapshot, warnings)
     });
     let geo = reading.geo(config);

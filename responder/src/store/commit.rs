@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pulse53_core::change::Edit;
-use pulse53_core::model::{CheckId, HealthCheck, Revision, Snapshot, Zone, ZoneId};
+use pulse53_core::model::{CheckId, CidrCollection, HealthCheck, Revision, Snapshot, Zone, ZoneId};
 use redb::Database;
 
 use super::StoreError;
@@ -24,11 +24,12 @@ pub struct Commit {
     rows: Vec<RowEdit>,
     zones: Vec<(ZoneId, Option<Arc<Zone>>)>,
     checks: Vec<(CheckId, Option<Arc<HealthCheck>>)>,
+    collections: Vec<(Arc<str>, Option<Arc<CidrCollection>>)>,
 }
 
 impl Commit {
     pub(super) fn new(revision: Revision) -> Self {
-        Self { revision, rows: Vec::new(), zones: Vec::new(), checks: Vec::new() }
+        Self { revision, rows: Vec::new(), zones: Vec::new(), checks: Vec::new(), collections: Vec::new() }
     }
 
     /// The revision that it makes.
@@ -42,7 +43,7 @@ impl Commit {
 
     /// Whether answers can change with it.
     pub(super) fn is_declared(&self) -> bool {
-        !self.zones.is_empty() || !self.checks.is_empty()
+        !self.zones.is_empty() || !self.checks.is_empty() || !self.collections.is_empty()
     }
 
     /// Puts a row in place of any under the same key.
@@ -107,6 +108,16 @@ impl Commit {
         self.checks.push((id, None));
     }
 
+    /// Puts a CIDR collection in force; its row goes with [`Self::put`].
+    pub fn declare_collection(&mut self, collection: Arc<CidrCollection>) {
+        self.collections.push((collection.id.clone(), Some(collection)));
+    }
+
+    /// Takes a CIDR collection out of force.
+    pub fn drop_collection(&mut self, id: Arc<str>) {
+        self.collections.push((id, None));
+    }
+
     /// Writes the rows; they are on disk when this returns.
     pub(super) fn write(&self, database: &Database) -> Result<(), StoreError> {
         let transaction = database.begin_write()?;
@@ -141,6 +152,12 @@ impl Commit {
             match check {
                 Some(check) => drop(after.checks.insert(id, check)),
                 None => drop(after.checks.remove(&id)),
+            }
+        }
+        for (id, collection) in self.collections {
+            match collection {
+                Some(collection) => drop(after.collections.insert(id, collection)),
+                None => drop(after.collections.remove(&id)),
             }
         }
         after

@@ -26,14 +26,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use pulse53_core::change::zone_of_record_sets;
-use pulse53_core::model::{HealthCheck, Name, Problem, Revision, Snapshot, Zone, ZoneId};
+use pulse53_core::model::{CidrBlockError, HealthCheck, Name, Problem, Revision, Snapshot, Zone, ZoneId};
 use redb::{Database, ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
 pub use commit::Commit;
 pub use error::StoreError;
 pub use reading::Reading;
-pub use rows::{ChangeRow, CheckRow, Reference, ResourceKind, Row, ZoneRow, set_key};
+pub use rows::{
+    ChangeRow, CheckRow, CollectionRow, DelegationSetRow, Reference, ResourceKind, Row, ZoneRow, set_key,
+};
 
 use reading::read_revision;
 use rows::{FORMAT, TABLES, table};
@@ -86,6 +88,15 @@ impl Store {
         for (id, row) in reading.rows::<CheckRow>(&[])? {
             let check = load_check(&reading, &id, &row)?;
             all.checks.insert(check.id.clone(), Arc::new(check));
+        }
+        for (id, row) in reading.rows::<CollectionRow>(&[])? {
+            let damaged = |error: CidrBlockError| StoreError::Damaged {
+                table: CollectionRow::TABLE,
+                key: id.clone(),
+                what: error.to_string(),
+            };
+            let collection = row.declare(&id).map_err(damaged)?;
+            all.collections.insert(collection.id.clone(), Arc::new(collection));
         }
         drop(reading);
         let all = Arc::new(all);

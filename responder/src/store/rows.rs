@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use pulse53_core::change::SetKey;
-use pulse53_core::model::HealthCheck;
+use pulse53_core::model::{CidrBlockError, CidrCollection, HealthCheck};
 use pulse53_core::route53::{HealthCheckConfig, Violation, declare_health_check};
 use redb::TableDefinition;
 use serde::de::DeserializeOwned;
@@ -24,8 +24,16 @@ pub(super) const RECORD_SETS: &str = "record_sets";
 pub(super) const TAGS: &str = "tags";
 
 /// Every table but [`META`].
-pub(super) const TABLES: [&str; 6] =
-    [ZoneRow::TABLE, RECORD_SETS, TAGS, ChangeRow::TABLE, Reference::TABLE, CheckRow::TABLE];
+pub(super) const TABLES: [&str; 8] = [
+    ZoneRow::TABLE,
+    RECORD_SETS,
+    TAGS,
+    ChangeRow::TABLE,
+    Reference::TABLE,
+    CheckRow::TABLE,
+    CollectionRow::TABLE,
+    DelegationSetRow::TABLE,
+];
 
 /// A table by name.
 pub(super) fn table(name: &'static str) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
@@ -111,6 +119,46 @@ impl CheckRow {
     pub fn declare(&self, id: &str, tags: BTreeMap<String, String>) -> Result<HealthCheck, Vec<Violation>> {
         declare_health_check(id, self.version, &self.config, None, tags, None)
     }
+}
+
+/// A CIDR collection, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionRow {
+    /// For people; no two collections share one.
+    pub name: String,
+    /// Given by who made it.
+    pub caller_reference: String,
+    /// `CollectionVersion`, from 1.
+    pub version: u64,
+    /// Blocks by location; none is empty.
+    pub locations: BTreeMap<String, Vec<String>>,
+}
+
+impl Row for CollectionRow {
+    const TABLE: &'static str = "collections";
+}
+
+impl CollectionRow {
+    /// What it means.
+    pub fn declare(&self, id: &str) -> Result<CidrCollection, CidrBlockError> {
+        let parse = |blocks: &Vec<String>| blocks.iter().map(|block| block.parse()).collect::<Result<_, _>>();
+        let locations = self.locations.iter().map(|(name, blocks)| Ok((name.clone(), parse(blocks)?)));
+        let locations = locations.collect::<Result<_, CidrBlockError>>()?;
+        Ok(CidrCollection { id: id.into(), name: self.name.clone(), locations, source: None })
+    }
+}
+
+/// A reusable delegation set, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelegationSetRow {
+    /// Given by who made it.
+    pub caller_reference: String,
+    /// Names of its servers, without the final dot.
+    pub name_servers: Vec<String>,
+}
+
+impl Row for DelegationSetRow {
+    const TABLE: &'static str = "delegation_sets";
 }
 
 /// What can be tagged, and named by caller references.

@@ -15,7 +15,7 @@ pub mod snapshot;
 pub mod zone;
 
 pub use check::{CheckId, CheckKind, HealthCheck};
-pub use cidr::{CidrBlock, CidrCollection};
+pub use cidr::{CidrBlock, CidrBlockError, CidrCollection};
 pub use domain::base::iana::Rtype as RecordType;
 pub use name::{Name, NameError};
 pub use policy::{FailoverRole, PolicyKind, RoutingPolicy};

@@ -74,7 +74,8 @@ pub(crate) fn next_octet(
     let escape = |wanted| RdataFault::Escape(shown(raw), wanted);
     let next = *raw.get(*at + 1).ok_or_else(|| escape("a backslash must not come last"))?;
     if !next.is_ascii_digit() {
-        if dialect == Dialect::Route53 && next != b'"' && next != b'\\' {
+        // octoDNS escapes semicolons, as master files must.
+        if dialect == Dialect::Route53 && !matches!(next, b'"' | b'\\' | b';') {
             return Err(escape("write three octal digits, \\\" or \\\\ after a backslash"));
         }
         *at += 2;

@@ -398,7 +398,7 @@ impl CidrRoutingConfig {
 }
 
 /// Whether a CIDR location may have this name.
-pub(super) fn is_location_name(name: &str) -> bool {
+pub fn is_location_name(name: &str) -> bool {
     (1..=LOCATION_NAME_MAX).contains(&name.len())
         && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_' || octet == b'-')
 }

@@ -21,6 +21,7 @@ mod tags;
 mod tests;
 
 pub use cidr_collections::read_cidr_collections;
+pub use declare::is_location_name;
 pub(crate) use declare::label_of;
 pub use health_check::{
     AlarmIdentifier, CloudWatchAlarmConfiguration, HealthCheckConfig, declare_health_check,

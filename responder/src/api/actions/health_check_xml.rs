@@ -6,7 +6,7 @@ use crate::api::error::ApiError;
 use crate::api::xml::{Element, Xml};
 
 /// Puts every field that is there into a configuration; one that is there but empty unsets it.
-pub(super) fn read(xml: &Element, config: &mut HealthCheckConfig) -> Result<(), ApiError> {
+pub fn read(xml: &Element, config: &mut HealthCheckConfig) -> Result<(), ApiError> {
     let text = |name: &str, field: &mut Option<String>| {
         if xml.child(name).is_some() {
             *field = xml.value(name);
@@ -55,34 +55,37 @@ pub(super) fn read(xml: &Element, config: &mut HealthCheckConfig) -> Result<(), 
 }
 
 /// Writes a configuration in the model's order.
-pub(super) fn write(xml: &mut Xml, config: &HealthCheckConfig) {
-    xml.element("HealthCheckConfig", |xml| {
-        xml.optional("IPAddress", config.ip_address.as_deref());
-        xml.optional("Port", config.port);
-        xml.text("Type", &config.check_type);
-        xml.optional("ResourcePath", config.resource_path.as_deref());
-        xml.optional("FullyQualifiedDomainName", config.fully_qualified_domain_name.as_deref());
-        xml.optional("SearchString", config.search_string.as_deref());
-        xml.optional("RequestInterval", config.request_interval);
-        xml.optional("FailureThreshold", config.failure_threshold);
-        xml.optional("MeasureLatency", config.measure_latency);
-        xml.optional("Inverted", config.inverted);
-        xml.optional("Disabled", config.disabled);
-        xml.optional("HealthThreshold", config.health_threshold);
-        if let Some(children) = &config.child_health_checks {
-            xml.list("ChildHealthChecks", children, |xml, child| xml.text("ChildHealthCheck", child));
-        }
-        xml.optional("EnableSNI", config.enable_sni);
-        if let Some(regions) = &config.regions {
-            xml.list("Regions", regions, |xml, region| xml.text("Region", region));
-        }
-        if let Some(alarm) = &config.alarm_identifier {
-            xml.element("AlarmIdentifier", |xml| {
-                xml.optional("Region", alarm.region.as_deref());
-                xml.optional("Name", alarm.name.as_deref());
-            });
-        }
-        xml.optional("InsufficientDataHealthStatus", config.insufficient_data_health_status.as_deref());
-        xml.optional("RoutingControlArn", config.routing_control_arn.as_deref());
-    });
+pub fn write(xml: &mut Xml, config: &HealthCheckConfig) {
+    xml.element("HealthCheckConfig", |xml| write_fields(xml, config));
+}
+
+/// Writes what a configuration holds, as an update has it.
+pub fn write_fields(xml: &mut Xml, config: &HealthCheckConfig) {
+    xml.optional("IPAddress", config.ip_address.as_deref());
+    xml.optional("Port", config.port);
+    xml.text("Type", &config.check_type);
+    xml.optional("ResourcePath", config.resource_path.as_deref());
+    xml.optional("FullyQualifiedDomainName", config.fully_qualified_domain_name.as_deref());
+    xml.optional("SearchString", config.search_string.as_deref());
+    xml.optional("RequestInterval", config.request_interval);
+    xml.optional("FailureThreshold", config.failure_threshold);
+    xml.optional("MeasureLatency", config.measure_latency);
+    xml.optional("Inverted", config.inverted);
+    xml.optional("Disabled", config.disabled);
+    xml.optional("HealthThreshold", config.health_threshold);
+    if let Some(children) = &config.child_health_checks {
+        xml.list("ChildHealthChecks", children, |xml, child| xml.text("ChildHealthCheck", child));
+    }
+    xml.optional("EnableSNI", config.enable_sni);
+    if let Some(regions) = &config.regions {
+        xml.list("Regions", regions, |xml, region| xml.text("Region", region));
+    }
+    if let Some(alarm) = &config.alarm_identifier {
+        xml.element("AlarmIdentifier", |xml| {
+            xml.optional("Region", alarm.region.as_deref());
+            xml.optional("Name", alarm.name.as_deref());
+        });
+    }
+    xml.optional("InsufficientDataHealthStatus", config.insufficient_data_health_status.as_deref());
+    xml.optional("RoutingControlArn", config.routing_control_arn.as_deref());
 }

@@ -1,6 +1,6 @@
 //! Health checks: make, get, list, update, delete, count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pulse53_core::model::{CheckId, CheckKind, HealthCheck};
@@ -25,6 +25,8 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// Most characters of a caller reference.
 const REFERENCE_MAX: usize = 64;
+/// Fewest regions, where any are given.
+const REGIONS_MIN: usize = 3;
 /// Most checks on a page.
 const PAGE_MAX: usize = 1000;
 
@@ -64,6 +66,13 @@ pub(super) fn declare(
     tags: BTreeMap<String, String>,
 ) -> Result<Arc<HealthCheck>, ApiError> {
     let check = row.declare(id, tags).map_err(|violations| invalid(&violations))?;
+    if let Some(regions) = &row.config.regions {
+        let distinct: BTreeSet<&String> = regions.iter().collect();
+        if distinct.len() < REGIONS_MIN || distinct.len() < regions.len() {
+            let what = format!("Regions: give at least {REGIONS_MIN}, each once");
+            return Err(ApiError::invalid_input(format!("Invalid parameter : {what}")));
+        }
+    }
     if let CheckKind::Calculated { children, .. } = &check.kind {
         for child in children {
             match reading.declared().checks.get(child).map(|child| &child.kind) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pulse53_core::change::{NewZone, create_zone};
 use pulse53_core::model::{Name, RecordType, Zone, ZoneId};
 
-use super::changes;
+use super::{changes, delegation_sets};
 use crate::api::error::ApiError;
 use crate::api::http::Api;
 use crate::api::identifiers;
@@ -112,13 +112,14 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     }
     let comment = config.and_then(|config| config.value("Comment"));
     check_comment(comment.as_deref())?;
-    if let Some(id) = xml.value("DelegationSetId") {
-        let what = format!("The specified delegation set does not exist: {}", bare_id(&id));
-        return Err(ApiError::new("NoSuchDelegationSet", what));
-    }
+    let delegation_set = xml.value("DelegationSetId").map(|id| bare_id(&id).to_owned());
 
     let below = |label: &str| Name::from_route53(&format!("{label}.{apex}")).unwrap_or_else(|_| apex.clone());
     let mut servers = api.settings.name_servers.clone();
+    if let Some(id) = &delegation_set {
+        let names = delegation_sets::find(&api.store.read()?, id)?.name_servers;
+        servers = names.iter().filter_map(|name| Name::from_route53(name).ok()).collect();
+    }
     if servers.is_empty() {
         servers.push(below("ns1"));
     }
@@ -140,7 +141,7 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         caller_reference: reference.clone(),
         comment,
         name_servers: servers.iter().map(|name| name.to_string().trim_end_matches('.').to_owned()).collect(),
-        delegation_set: None,
+        delegation_set: delegation_set.clone(),
     };
     let (change, _) = api.store.change(|reading, commit| {
         let kind = ResourceKind::HostedZone.as_str();
@@ -153,10 +154,13 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
                 format!("The domain name {apex} is already served here: all zones share the name servers.");
             return Err(ApiError::new("ConflictingDomainExists", what));
         }
+        if let Some(set) = &delegation_set {
+            delegation_sets::find(reading, set)?;
+        }
         commit.put(&[kind, &reference], &Reference { id: id.clone() })?;
         commit.put(&[&id], &row)?;
         commit.declare_zone(zone.clone(), &edits)?;
-        Ok(changes::record(commit, None)?)
+        Ok(changes::record(reading, commit, None)?)
     })?;
     let made = HostedZone { zone, row };
     Ok(Reply::created(format!("hostedzone/{id}"), |xml| {
@@ -221,7 +225,7 @@ fn delete(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         }
         commit.remove::<ZoneRow>(&[id]);
         commit.drop_zone(&zone);
-        Ok(changes::record(commit, None)?)
+        Ok(changes::record(reading, commit, None)?)
     })?;
     Ok(Reply::ok(|xml| changes::write(xml, api, &change.0, &change.1)))
 }

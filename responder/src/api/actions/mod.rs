@@ -1,14 +1,24 @@
 //! The operations, a file for each resource.
 
 mod changes;
-mod health_check_xml;
+mod cidr_collections;
+mod cidr_lists;
+mod delegation_sets;
+mod dnssec;
+mod geo_locations;
+mod health_check_status;
+pub mod health_check_xml;
 mod health_checks;
 mod hosted_zone_lists;
 mod hosted_zones;
+mod limits;
 mod missing;
-mod record_set_xml;
+mod place_names;
+pub mod record_set_xml;
 mod record_sets;
 mod tags;
+mod test_dns_answer;
+mod vpcs;
 
 use super::route::Route;
 
@@ -19,6 +29,15 @@ pub const TABLES: &[&[Route]] = &[
     record_sets::ROUTES,
     changes::ROUTES,
     health_checks::ROUTES,
+    health_check_status::ROUTES,
+    cidr_collections::ROUTES,
+    cidr_lists::ROUTES,
+    test_dns_answer::ROUTES,
+    dnssec::ROUTES,
+    delegation_sets::ROUTES,
+    geo_locations::ROUTES,
+    limits::ROUTES,
+    vpcs::ROUTES,
     tags::ROUTES,
     missing::ROUTES,
 ];

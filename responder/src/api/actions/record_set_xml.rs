@@ -10,7 +10,7 @@ use crate::api::route::bare_id;
 use crate::api::xml::{Element, Xml};
 
 /// Reads a record set; what it means is for core to judge.
-pub(super) fn read(xml: &Element) -> Result<ResourceRecordSet, ApiError> {
+pub fn read(xml: &Element) -> Result<ResourceRecordSet, ApiError> {
     let records = xml.items("ResourceRecords", "ResourceRecord").map(|records| {
         // White space around a value is layout, except that an empty value must stay to be refused.
         let value = |record: &Element| record.value("Value").unwrap_or_default().trim().to_owned();
@@ -63,7 +63,7 @@ fn read_proximity(xml: &Element) -> Result<GeoProximityLocation, ApiError> {
 }
 
 /// Writes a record set in the model's order.
-pub(super) fn write(xml: &mut Xml, set: &ResourceRecordSet) {
+pub fn write(xml: &mut Xml, set: &ResourceRecordSet) {
     xml.element("ResourceRecordSet", |xml| {
         xml.text("Name", &set.name);
         xml.text("Type", &set.record_type);

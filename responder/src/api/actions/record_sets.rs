@@ -34,7 +34,7 @@ fn change(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         let (zone, _) = find_writable(reading, id)?;
         let applied = apply(reading.declared(), &zone, &changes, &api.settings.limits)?;
         commit.declare_zone(applied.zone, &applied.edits)?;
-        Ok::<_, ApiError>(changes::record(commit, comment)?)
+        Ok::<_, ApiError>(changes::record(reading, commit, comment)?)
     })?;
     Ok(Reply::ok(|xml| changes::write(xml, api, &change.0, &change.1)))
 }

@@ -1,0 +1,290 @@
+//! The recovery-cluster API: routing controls read and switched, in JSON at `POST /`, told apart by `X-Amz-Target`.
+//!
+//! | operation | what it does |
+//! | --- | --- |
+//! | `GetRoutingControlState` | `On` or `Off` of one control |
+//! | `ListRoutingControls` | all, or those of one panel, in pages |
+//! | `UpdateRoutingControlState` | switches one |
+//! | `UpdateRoutingControlStates` | switches several, or none |
+//!
+//! Errors are `{"__type": code, "message": …}` with status 400; 5xx would make clients turn to another endpoint.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use pulse53_core::health::RoutingControl;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::guard::{Access, Guard, guard};
+
+/// What `X-Amz-Target` begins with.
+const TARGET: &str = "ToggleCustomerAPI.";
+
+/// Most controls on a page.
+const PAGE_MAX: usize = 100;
+
+/// The routing controls that are declared, and the switch.
+pub struct Controls {
+    /// All by ARN; none while the node stops.
+    pub list: Box<dyn Fn() -> Option<BTreeMap<Arc<str>, RoutingControl>> + Send + Sync>,
+    /// Switches one, which is stored when this returns; false while the node stops.
+    pub switch: Box<dyn Fn(&str, bool) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Controls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Controls").finish_non_exhaustive()
+    }
+}
+
+/// Why a request was refused.
+#[derive(Debug, PartialEq)]
+struct Refused {
+    status: StatusCode,
+    body: Value,
+}
+
+fn refused(code: &str, message: impl Into<String>) -> Refused {
+    let body = json!({ "__type": code, "message": message.into() });
+    Refused { status: StatusCode::BAD_REQUEST, body }
+}
+
+fn invalid(field: &str, message: &str) -> Refused {
+    let fields = json!([{ "name": field, "message": message }]);
+    let body = json!({
+        "__type": "ValidationException", "message": format!("{field}: {message}"),
+        "reason": "fieldValidationFailed", "fields": fields,
+    });
+    Refused { status: StatusCode::BAD_REQUEST, body }
+}
+
+fn stopping() -> Refused {
+    let body =
+        json!({ "__type": "EndpointTemporarilyUnavailableException", "message": "this node is stopping" });
+    Refused { status: StatusCode::SERVICE_UNAVAILABLE, body }
+}
+
+/// The recovery-cluster requests, guarded.
+pub fn router(controls: Arc<Controls>, access: Access) -> Router {
+    let refuse = |error: ApiError| {
+        let body = json!({ "__type": error.code, "message": error.message });
+        respond(error.status, &body)
+    };
+    Router::new()
+        .route("/", post(answer))
+        .with_state(controls)
+        .layer(from_fn_with_state(Guard { access, refuse }, guard))
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], Json(body).0.to_string()).into_response()
+}
+
+async fn answer(State(controls): State<Arc<Controls>>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let operation = target.strip_prefix(TARGET).unwrap_or_default().to_owned();
+    let result = tokio::task::spawn_blocking(move || carry_out(&controls, &operation, &body)).await;
+    match result {
+        Ok(Ok(value)) => respond(StatusCode::OK, &value),
+        Ok(Err(refused)) => respond(refused.status, &refused.body),
+        Err(panic) => {
+            tracing::error!(%panic, "a routing control request failed");
+            let body = json!({ "__type": "InternalServerException", "message": "pulse53 failed; its log says why." });
+            respond(StatusCode::INTERNAL_SERVER_ERROR, &body)
+        }
+    }
+}
+
+fn carry_out(controls: &Controls, operation: &str, body: &[u8]) -> Result<Value, Refused> {
+    let no_json = |error| refused("SerializationException", format!("the body is not JSON: {error}"));
+    let request: Value =
+        if body.is_empty() { json!({}) } else { serde_json::from_slice(body).map_err(no_json)? };
+    let known = (controls.list)().ok_or_else(stopping)?;
+    match operation {
+        "GetRoutingControlState" => get(&known, &request),
+        "ListRoutingControls" => list(&known, &request),
+        "UpdateRoutingControlState" => {
+            let wanted = [entry(&known, &request)?];
+            switch(controls, &wanted)
+        }
+        "UpdateRoutingControlStates" => {
+            let field = "UpdateRoutingControlStateEntries";
+            let entries = request[field].as_array().ok_or_else(|| invalid(field, "a list is missing"))?;
+            // All of them are looked at before the first is switched.
+            let wanted: Vec<_> = entries.iter().map(|each| entry(&known, each)).collect::<Result<_, _>>()?;
+            let distinct: BTreeSet<&str> = wanted.iter().map(|(arn, _)| arn.as_str()).collect();
+            if distinct.len() < wanted.len() {
+                return Err(refused("ConflictException", "a routing control is there twice; name each once"));
+            }
+            switch(controls, &wanted)
+        }
+        _ => {
+            let what = "X-Amz-Target must be ToggleCustomerAPI. and an operation of the recovery cluster";
+            Err(refused("UnknownOperationException", what))
+        }
+    }
+}
+
+type Known = BTreeMap<Arc<str>, RoutingControl>;
+
+fn state(control: &RoutingControl) -> &'static str {
+    if control.on { "On" } else { "Off" }
+}
+
+/// The control that a request names.
+fn control<'k>(known: &'k Known, request: &Value) -> Result<(&'k Arc<str>, &'k RoutingControl), Refused> {
+    let field = "RoutingControlArn";
+    let arn = request[field].as_str().ok_or_else(|| invalid(field, "text is missing"))?;
+    known.get_key_value(arn).ok_or_else(|| {
+        refused("ResourceNotFoundException", format!("no routing control is declared as {arn}"))
+    })
+}
+
+/// A control's name: the last part of its ARN.
+fn name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// The panel that an ARN of a control begins with, as an ARN.
+fn panel(arn: &str) -> &str {
+    arn.split_once("/routingcontrol/").map_or(arn, |(panel, _)| panel)
+}
+
+fn get(known: &Known, request: &Value) -> Result<Value, Refused> {
+    let (arn, control) = control(known, request)?;
+    Ok(json!({
+        "RoutingControlArn": arn, "RoutingControlName": name(arn), "RoutingControlState": state(control),
+    }))
+}
+
+fn list(known: &Known, request: &Value) -> Result<Value, Refused> {
+    let wanted = request["ControlPanelArn"].as_str();
+    let max = match &request["MaxResults"] {
+        Value::Null => PAGE_MAX,
+        number => match number.as_u64().and_then(|number| usize::try_from(number).ok()) {
+            Some(max @ 1..) => max.min(PAGE_MAX),
+            _ => return Err(invalid("MaxResults", "must be a positive whole number")),
+        },
+    };
+    let from = match request["NextToken"].as_str() {
+        None => String::new(),
+        Some(token) => {
+            let key = hex::decode(token).ok().and_then(|octets| String::from_utf8(octets).ok());
+            key.ok_or_else(|| invalid("NextToken", "is not one of this node's"))?
+        }
+    };
+    let chosen = known.iter().filter(|(arn, _)| wanted.is_none_or(|wanted| panel(arn) == wanted));
+    let mut page: Vec<_> = chosen.filter(|(arn, _)| ***arn >= *from).take(max + 1).collect();
+    let next = if page.len() > max { page.pop() } else { None };
+    let told = |(arn, control): (&Arc<str>, &RoutingControl)| {
+        json!({
+            "ControlPanelArn": panel(arn), "ControlPanelName": name(panel(arn)),
+            "RoutingControlArn": arn, "RoutingControlName": name(arn), "RoutingControlState": state(control),
+        })
+    };
+    let mut reply = json!({ "RoutingControls": page.into_iter().map(told).collect::<Vec<_>>() });
+    if let Some((arn, _)) = next {
+        reply["NextToken"] = hex::encode(arn.as_bytes()).into();
+    }
+    Ok(reply)
+}
+
+/// A control and the state it is to have.
+fn entry(known: &Known, request: &Value) -> Result<(String, bool), Refused> {
+    let (arn, _) = control(known, request)?;
+    match request["RoutingControlState"].as_str() {
+        Some("On") => Ok((arn.to_string(), true)),
+        Some("Off") => Ok((arn.to_string(), false)),
+        _ => Err(invalid("RoutingControlState", "must be On or Off")),
+    }
+}
+
+fn switch(controls: &Controls, wanted: &[(String, bool)]) -> Result<Value, Refused> {
+    for (arn, on) in wanted {
+        if !(controls.switch)(arn, *on) {
+            return Err(stopping());
+        }
+    }
+    Ok(json!({}))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const PANEL: &str = "arn:aws:route53-recovery-control::1:controlpanel/aa";
+
+    fn controls() -> Controls {
+        let arn = |name: &str| Arc::from(format!("{PANEL}/routingcontrol/{name}"));
+        let off = RoutingControl { on: false, version: 1 };
+        let known: Arc<Mutex<Known>> = Arc::new(Mutex::new([(arn("a"), off), (arn("b"), off)].into()));
+        let listed = known.clone();
+        Controls {
+            list: Box::new(move || Some(listed.lock().unwrap().clone())),
+            switch: Box::new(move |arn, on| {
+                known.lock().unwrap().insert(arn.into(), RoutingControl { on, version: 2 });
+                true
+            }),
+        }
+    }
+
+    fn ask(controls: &Controls, operation: &str, request: &Value) -> Result<Value, String> {
+        let answer = carry_out(controls, operation, request.to_string().as_bytes());
+        answer.map_err(|refused| refused.body["__type"].as_str().unwrap().to_owned())
+    }
+
+    fn states(controls: &Controls) -> Vec<String> {
+        let listed = ask(controls, "ListRoutingControls", &json!({})).unwrap();
+        let state = |control: &Value| control["RoutingControlState"].as_str().unwrap().to_owned();
+        listed["RoutingControls"].as_array().unwrap().iter().map(state).collect()
+    }
+
+    #[test]
+    fn several_are_switched_or_none() {
+        let controls = controls();
+        let entry = |name: &str, state: &str| {
+            let arn = format!("{PANEL}/routingcontrol/{name}");
+            json!({ "RoutingControlArn": arn, "RoutingControlState": state })
+        };
+        let update = |entries: &[Value]| {
+            let request = json!({ "UpdateRoutingControlStateEntries": entries });
+            ask(&controls, "UpdateRoutingControlStates", &request)
+        };
+        let not_found = Err("ResourceNotFoundException".to_owned());
+        assert_eq!(update(&[entry("a", "On"), entry("none", "On")]), not_found);
+        assert_eq!(update(&[entry("a", "On"), entry("b", "on")]), Err("ValidationException".to_owned()));
+        assert_eq!(update(&[entry("a", "On"), entry("a", "Off")]), Err("ConflictException".to_owned()));
+        assert_eq!(states(&controls), ["Off", "Off"]);
+        assert_eq!(update(&[entry("a", "On"), entry("b", "On")]), Ok(json!({})));
+        assert_eq!(states(&controls), ["On", "On"]);
+        assert_eq!(ask(&controls, "UpdateRoutingControlState", &entry("b", "Off")), Ok(json!({})));
+        let got = ask(&controls, "GetRoutingControlState", &entry("b", "")).unwrap();
+        assert_eq!((&got["RoutingControlState"], &got["RoutingControlName"]), (&json!("Off"), &json!("b")));
+        assert_eq!(ask(&controls, "Nonsense", &json!({})), Err("UnknownOperationException".to_owned()));
+    }
+
+    #[test]
+    fn pages_of_one_panel() {
+        let controls = controls();
+        let page =
+            ask(&controls, "ListRoutingControls", &json!({ "MaxResults": 1, "ControlPanelArn": PANEL }));
+        let page = page.unwrap();
+        assert_eq!(page["RoutingControls"][0]["RoutingControlName"], "a");
+        let next = ask(&controls, "ListRoutingControls", &json!({ "NextToken": page["NextToken"] })).unwrap();
+        assert_eq!(next["RoutingControls"][0]["RoutingControlName"], "b");
+        assert!(next["NextToken"].is_null());
+        let other = ask(&controls, "ListRoutingControls", &json!({ "ControlPanelArn": "other" })).unwrap();
+        assert_eq!(other["RoutingControls"], json!([]));
+    }
+}
