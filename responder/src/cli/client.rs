@@ -11,11 +11,16 @@ use ureq::{Agent, Body};
 
 use super::{Failure, NodeArgs};
 use crate::api::control::{BASE, CheckSetting, SetCheck, Status};
+use crate::api::http::VERSION;
 use crate::api::sigv4::{self, RESERVED, Signed};
+use crate::api::xml::Element;
 use crate::config::{Config, Overrides};
 use crate::explain::Question;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest reply that is read, in octets: a page of 300 record sets with 400 values of 4000 characters is longer, and unheard of.
+const RESPONSE_MAX: u64 = 64 << 20;
 
 /// One node's API.
 pub struct Client {
@@ -90,35 +95,59 @@ impl Client {
         self.ask("POST", "/explain", &body)
     }
 
-    /// Sends a request, signed if there is a credential.
+    /// An operation of the Route 53 API: what its reply holds.
+    pub fn route53(&self, method: &str, path: &str, query: &str, body: &str) -> Result<Element, Failure> {
+        let address = &self.address;
+        let mut response = self.send(method, &format!("{VERSION}/{path}"), query, body.as_bytes())?;
+        let reading = response.body_mut().with_config().limit(RESPONSE_MAX).read_to_vec();
+        let octets = reading.map_err(|error| Failure(format!("{address} broke off: {error}")))?;
+        let not_understood =
+            |what: String| Failure(format!("{address} answered what is not understood: {what}"));
+        let parsed = Element::parse(&octets).map_err(|error| not_understood(error.message))?;
+        let parsed = parsed.ok_or_else(|| not_understood("nothing".to_owned()))?;
+        if response.status().is_success() {
+            return Ok(parsed);
+        }
+        let said = |name| parsed.child("Error").and_then(|error| error.value(name)).unwrap_or_default();
+        Err(Failure(format!("{address}: {}: {}", said("Code"), said("Message"))))
+    }
+
     fn ask<T: DeserializeOwned>(&self, method: &str, path: &str, body: &[u8]) -> Result<T, Failure> {
+        self.read(self.send(method, &format!("{BASE}{path}"), "", body)?)
+    }
+
+    /// Sends a request, signed if there is a credential.
+    fn send(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Result<Response<Body>, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure(format!("cannot ask {}: {error}", self.address));
-        let path = format!("{BASE}{path}");
+        let uri = match query {
+            "" => format!("http://{}{path}", self.address),
+            query => format!("http://{}{path}?{query}", self.address),
+        };
         let host = self.address.parse::<HeaderValue>().map_err(|error| failed(&error))?;
         let mut request = http::Request::builder()
             .method(method)
-            .uri(format!("http://{}{path}", self.address))
+            .uri(uri)
             .header(header::HOST, host.clone())
             .header(header::CONTENT_TYPE, "application/json");
         if let Some((access_key_id, secret)) = &self.credential {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, host);
-            let signed = Signed { method, path: &path, query: "", headers: &headers, body };
+            let signed = Signed { method, path, query, headers: &headers, body };
             for (name, value) in sigv4::sign(&signed, access_key_id, secret, Timestamp::now()) {
                 request = request.header(name, value);
             }
         }
         let request = request.body(body.to_vec()).map_err(|error| failed(&error))?;
-        self.read(self.agent.run(request))
+        self.agent.run(request).map_err(|error| {
+            Failure(format!(
+                "no answer from {}: {error}; is pulse53 running there? --api says where to ask",
+                self.address
+            ))
+        })
     }
 
-    fn read<T: DeserializeOwned>(&self, response: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
+    fn read<T: DeserializeOwned>(&self, mut response: Response<Body>) -> Result<T, Failure> {
         let address = &self.address;
-        let mut response = response.map_err(|error| {
-            Failure(format!(
-                "no answer from {address}: {error}; is pulse53 running there? --api says where to ask"
-            ))
-        })?;
         if response.status().is_success() {
             let read = response.body_mut().read_json();
             return read

@@ -5,6 +5,9 @@ mod client;
 mod doctor;
 mod draw;
 mod explain;
+mod export;
+mod import;
+mod listing;
 mod paint;
 mod serve;
 mod show;
@@ -65,6 +68,14 @@ enum Command {
         #[command(flatten)]
         node: NodeArgs,
     },
+    /// Write every zone, health check and CIDR collection into files: JSON as the AWS CLI prints it, and master files
+    #[command(after_help = "Example:\n  pulse53 export --output backup\n\n\
+                            The files serve `pulse53 import`, and as configuration: see `record_sets` and `[health_checks]`.")]
+    Export(export::ExportArgs),
+    /// Bring record sets, health checks and CIDR collections from files into the API; shows what changes first
+    #[command(after_help = "Example:\n  pulse53 import backup/*.json --dry-run\n  \
+                            pulse53 import example.com.zone --zone example.com --replace --yes")]
+    Import(import::ImportArgs),
     /// Show health checks, or set one by hand
     #[command(subcommand, after_help = "Example:\n  pulse53 health list")]
     Health(HealthCommand),
@@ -173,6 +184,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Err(failure) => Err(failure),
         },
         Command::Explain(args) => explain::explain(args),
+        Command::Export(args) => export::export(&args),
+        Command::Import(args) => import::import(&args),
         Command::Status { json, node } => Client::find(&node).and_then(|client| show::status(&client, json)),
         Command::Health(HealthCommand::List { json, node }) => {
             Client::find(&node).and_then(|client| show::checks(&client, json))

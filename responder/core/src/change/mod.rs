@@ -32,6 +32,7 @@ use crate::route53::ResourceRecordSet;
 
 pub use created::{NewZone, create_zone, zone_of_record_sets};
 use working::Working;
+pub use working::is_same_record_set;
 
 /// What to do with one record set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -69,7 +69,7 @@ impl<'z> Working<'z> {
         let (_, members) = self.touch(at, key);
         match members.iter().position(|member| member.set.set_id == key.set_id) {
             None => complaints.add(at, message::not_found(key)),
-            Some(found) if !are_same(key.record_type, &members[found].set, given) => {
+            Some(found) if !is_same_record_set(key.record_type, &members[found].set, given) => {
                 complaints.add(at, message::differs(key));
             }
             Some(found) => {
@@ -171,7 +171,7 @@ fn key_of(declared: &DeclaredRecordSet) -> SetKey {
 }
 
 /// Whether a DELETE names what is stored: every field, values in any order and compared as DNS does.
-fn are_same(record_type: RecordType, stored: &RecordSet, given: &RecordSet) -> bool {
+pub fn is_same_record_set(record_type: RecordType, stored: &RecordSet, given: &RecordSet) -> bool {
     let is_same_data = match (&stored.data, &given.data) {
         (RecordData::Values { ttl, rdatas }, RecordData::Values { ttl: given_ttl, rdatas: given_rdatas }) => {
             let canonical = |rdatas: &[_]| {
