@@ -4,13 +4,16 @@
 //! times; no test looks at how long anything took.
 
 mod api;
+mod clients;
 mod conformance;
+mod crash;
 mod dig;
 mod doctor;
 mod edns;
 mod explain;
 mod harness;
 mod health;
+mod hostile;
 mod lifecycle;
 mod load;
 mod old_kernel;

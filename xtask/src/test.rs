@@ -12,6 +12,7 @@
 //! of passed. Without that variable, under plain `cargo test`, it prints the same on standard error.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
@@ -26,6 +27,9 @@ const SKIP_LOG: &str = "PULSE53_SKIP_LOG";
 
 /// Names the program to the tests that run it.
 const BINARY: &str = "PULSE53_BIN";
+
+/// Names the Python environment to the tests that drive clients of Route 53.
+const CLIENTS: &str = "PULSE53_CLIENTS";
 
 #[derive(clap::Args)]
 #[command(
@@ -51,12 +55,14 @@ pub struct Arguments {
 
 /// Whether all is well; what is not has been told by then, so that the count stays the last line.
 pub fn run(arguments: &Arguments) -> Result<bool> {
-    let tools = setup::ensure(Consent::from_flag(arguments.yes))?;
+    let consent = Consent::from_flag(arguments.yes);
+    let tools = setup::ensure(consent)?;
+    let clients = setup::ensure_clients(consent)?;
     build::build(&tools, Profile::Debug)?;
 
     let log = workspace::root().join("target").join(format!("skipped-{}.log", std::process::id()));
     std::fs::write(&log, "").with_context(|| format!("writing {}", log.display()))?;
-    let outcome = cargo_test(&arguments.rest, &log);
+    let outcome = cargo_test(&arguments.rest, &log, clients.as_deref());
     let skipped = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()));
     let _ = std::fs::remove_file(&log);
     let (mut count, succeeded) = outcome?;
@@ -86,10 +92,11 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 /// Runs the tests in view, and adds up what each binary says at its end.
-fn cargo_test(rest: &[String], log: &std::path::Path) -> Result<(Count, bool)> {
+fn cargo_test(rest: &[String], log: &Path, clients: Option<&Path>) -> Result<(Count, bool)> {
     let mut cargo = process::host_cargo();
     cargo.args(["test", "--no-fail-fast"]).env(SKIP_LOG, log).stdout(Stdio::piped());
     cargo.env(BINARY, build::binary(Profile::Debug)?);
+    cargo.envs(clients.map(|directory| (CLIENTS, directory)));
     if rest.is_empty() {
         cargo.arg("--workspace");
     }

@@ -132,6 +132,11 @@ impl<'a> Agent<'a> {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it without a chance to clean up.
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");

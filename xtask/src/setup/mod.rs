@@ -3,11 +3,13 @@
 //! Looking is quick and changes nothing, so that every command can afford it. Installing goes in the order of
 //! dependence: the toolchain decides which LLVM is new enough, and LLVM decides how bpf-linker is built.
 
+mod clients;
 mod linker;
 mod packages;
 mod toolchain;
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
@@ -47,7 +49,34 @@ pub struct BpfTools {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    prepare(Consent::from_flag(arguments.yes), Report::Everything).map(drop)
+    let consent = Consent::from_flag(arguments.yes);
+    prepare(consent, Report::Everything)?;
+    clients(consent, Report::Everything).map(drop)
+}
+
+/// The clients of Route 53 that tests drive; none, with the reason told, where they cannot be had. Silent when they are there.
+pub fn ensure_clients(consent: Consent) -> Result<Option<PathBuf>> {
+    clients(consent, Report::Changes)
+}
+
+fn clients(consent: Consent, report: Report) -> Result<Option<PathBuf>> {
+    let item = "boto3, the AWS CLI, octoDNS and certbot";
+    if let Some(found) = clients::find()? {
+        report.present(item);
+        return Ok(Some(found));
+    }
+    println!("missing:\n  {item} (pip)");
+    agree(consent)?;
+    match clients::install() {
+        Ok(installed) => {
+            report.installed(item);
+            Ok(Some(installed))
+        }
+        Err(error) => {
+            println!("  without    {item}; tests that drive them are skipped: {error:#}");
+            Ok(None)
+        }
+    }
 }
 
 /// Sets the machine up if it is not; silent when there is nothing to do.
