@@ -1,5 +1,6 @@
-//! Writes small files in MaxMind's database format, for tests: 24-bit search tree, data section, metadata.
+//! Writes files in MaxMind's database format, for tests and benchmarks: 24-bit search tree, data section, metadata.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use pulse53_core::geo::Network;
@@ -30,20 +31,26 @@ pub(super) struct Writer {
     ip_version: u16,
     nodes: Vec<[Child; 2]>,
     data: Vec<u8>,
+    /// Where each record stands: equal ones stand once.
+    known: HashMap<Vec<u8>, usize>,
 }
 
 impl Writer {
     /// Of IP version 4 or 6; the latter holds IPv4 networks in `::/96`.
     pub(super) fn new(ip_version: u16) -> Self {
-        Self { ip_version, nodes: vec![[Child::Nothing; 2]], data: Vec::new() }
+        Self { ip_version, nodes: vec![[Child::Nothing; 2]], data: Vec::new(), known: HashMap::new() }
     }
 
     /// Says something about a network; wider ones come first, since a later word replaces earlier ones inside.
     pub(super) fn insert(&mut self, network: &str, value: &Value) -> &mut Self {
-        let record = Child::Data(self.data.len());
-        encode(value, &mut self.data);
+        let mut record = Vec::new();
+        encode(value, &mut record);
+        let offset = *self.known.entry(record).or_insert_with_key(|record| {
+            self.data.extend(record);
+            self.data.len() - record.len()
+        });
         let bits = self.bits(network);
-        self.set(&bits, record);
+        self.set(&bits, Child::Data(offset));
         self
     }
 
