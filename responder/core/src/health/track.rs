@@ -65,6 +65,8 @@ struct Retirement {
 #[derive(Debug, Clone, Default)]
 pub(super) struct CheckerTrack {
     pub(super) machine: VerdictMachine,
+    /// When the first probe of the present run of equal results began.
+    run_began: Moment,
     pub(super) reported_at: Option<Moment>,
     pub(super) last: Option<(Moment, Observation)>,
     pub(super) last_failure: Option<(Moment, Observation)>,
@@ -247,6 +249,22 @@ impl EndpointTrack {
 }
 
 impl CheckerTrack {
+    /// Takes the result of one probe of this node's checker; whether its verdict changed.
+    pub(super) fn observe(&mut self, now: Moment, observation: Observation, threshold: u8) -> bool {
+        let changed = self.machine.observe(observation.passed(), threshold);
+        if self.machine.run_length() == 1 {
+            self.run_began = now.before(observation.duration);
+        }
+        self.reported_at = Some(now);
+        self.record(now, observation);
+        changed
+    }
+
+    /// How long the present run of equal results has taken so far.
+    pub(super) fn run_duration(&self, now: Moment) -> Duration {
+        now.since(self.run_began)
+    }
+
     /// Remembers what users want to see of a probe.
     pub(super) fn record(&mut self, now: Moment, observation: Observation) {
         let passed = observation.passed();
