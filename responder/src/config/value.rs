@@ -3,10 +3,11 @@
 //! A reader says what it wanted and what the operator may write instead; where the value stands is added by
 //! [`super::section`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -165,6 +166,19 @@ fn written(duration: Duration) -> String {
 pub fn socket(raw: Raw<'_>) -> Read<SocketAddr> {
     let wanted = "an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
     text(raw).ok().and_then(|text| text.parse().ok()).ok_or_else(|| Refusal::wanted(raw, wanted))
+}
+
+/// An address without a port.
+pub fn address(raw: Raw<'_>) -> Read<IpAddr> {
+    let wanted = "an address: write it as \"192.0.2.53\" or \"2001:db8::53\"";
+    text(raw).ok().and_then(|text| text.parse().ok()).ok_or_else(|| Refusal::wanted(raw, wanted))
+}
+
+/// A prefix, or an address for the prefix that holds it alone.
+pub fn prefix(raw: Raw<'_>) -> Read<IpNet> {
+    let wanted = "a prefix: write it as \"192.0.2.0/24\" or \"2001:db8::/32\"";
+    let read = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    text(raw).ok().and_then(|text| read(&text)).ok_or_else(|| Refusal::wanted(raw, wanted))
 }
 
 /// One of a few words.

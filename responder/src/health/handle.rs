@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pulse53_core::health::{CheckReport, CheckSummary, HealthView, Override, RoutingControl, UnknownCheck};
+use pulse53_core::health::{
+    CheckMeasure, CheckReport, CheckSummary, HealthView, Override, RoutingControl, UnknownCheck,
+};
 use pulse53_core::model::CheckId;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -27,6 +29,7 @@ pub enum HealthError {
 pub(super) enum Command {
     List(oneshot::Sender<Vec<CheckSummary>>),
     Show(CheckId, oneshot::Sender<Option<CheckReport>>),
+    Measures(oneshot::Sender<Vec<CheckMeasure>>),
     SetOverride(CheckId, Option<Override>, oneshot::Sender<Result<(), UnknownCheck>>),
     RoutingControls(oneshot::Sender<BTreeMap<Arc<str>, RoutingControl>>),
     SetRoutingControl(String, bool, oneshot::Sender<bool>),
@@ -56,6 +59,17 @@ impl Handle {
     pub async fn show(&self, id: CheckId) -> Result<CheckReport, HealthError> {
         let report = self.ask(|reply| Command::Show(id.clone(), reply)).await?;
         report.ok_or(HealthError::UnknownCheck(UnknownCheck(id)))
+    }
+
+    /// The numbers of every check (H-42); none once health checking has stopped.
+    ///
+    /// Blocks until the actor has answered: not to be called within a task.
+    pub fn measures_blocking(&self) -> Vec<CheckMeasure> {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.blocking_send(Command::Measures(reply)).is_err() {
+            return Vec::new();
+        }
+        answer.blocking_recv().unwrap_or_default()
     }
 
     /// Sets a check to healthy or unhealthy by hand, or with none back to auto (H-38).

@@ -95,6 +95,7 @@ impl Node {
         let settings = Settings {
             checker: Checker { name: "fra1".into(), region: None, address: None },
             targets: TargetPolicy::default(),
+            in_flight_max: 1000,
             routing_controls: BTreeMap::from([("arn:a".to_owned(), true)]),
             data_dir: data_dir.map(Into::into),
         };

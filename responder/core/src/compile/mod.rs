@@ -19,7 +19,7 @@ pub(crate) mod random;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use classes::Classes;
@@ -151,6 +151,18 @@ impl Compiler {
         }
         self.table.set_generation(generation);
         touched
+    }
+
+    /// The groups whose answers may depend on a check, directly or through aliases.
+    pub fn reached_by(&self, check: &CheckId) -> BTreeSet<GroupIndex> {
+        let mut pending = Pending::default();
+        self.graph.with_check(check).iter().for_each(|&index| pending.add(&self.graph, index));
+        let mut reached = BTreeSet::new();
+        while let Some(index) = pending.take() {
+            pending.add_parents(&self.graph, index);
+            reached.insert(index);
+        }
+        reached
     }
 
     /// Owner and type of a group, as a query asks for it.

@@ -12,6 +12,7 @@
 mod alarm;
 mod assignment;
 mod limits;
+mod measure;
 mod moment;
 mod observation;
 mod quorum;
@@ -28,6 +29,7 @@ mod view;
 pub use alarm::{AlarmMachine, AlarmState, Evaluation, evaluate};
 pub use assignment::{Checker, CheckerName, assigned};
 pub use limits::{TimeLimits, freshness_window};
+pub use measure::CheckMeasure;
 pub use moment::Moment;
 pub use observation::{Latency, Observation, Outcome, OutcomeKind, alert_name};
 pub use quorum::{Share, needed, quorum};

@@ -32,8 +32,8 @@ pub enum TransitionReason {
         checker: CheckerName,
         /// Its status string.
         status: String,
-        /// From the start of the first probe of the run that decided to the end of its last; zero for another node's report.
-        detection: Duration,
+        /// From the start of the first probe of the run that decided to the end of its last; none for another node's report.
+        detection: Option<Duration>,
     },
     /// An evaluation of its alarm decided; the status string.
     Evaluated(String),

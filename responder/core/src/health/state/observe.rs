@@ -1,7 +1,5 @@
 //! What is observed: probes, reports of other checkers, evaluations of alarms.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Changes, HealthState};
@@ -40,7 +38,7 @@ impl HealthState {
         let track = endpoint.checkers.entry(checker.clone()).or_default();
         let stored = track.observe(now, observation, probe.failure_threshold);
         let mut changes = Changes { stored, ..Changes::default() };
-        let detection = track.run_duration(now);
+        let detection = Some(track.run_duration(now));
         let reason = TransitionReason::Observed { checker: checker.clone(), status, detection };
         endpoint.retire(now);
         self.settle(now, id, &reason, &mut changes);
@@ -70,8 +68,7 @@ impl HealthState {
             track.record(now, observation);
         }
         endpoint.retire(now);
-        let reason =
-            TransitionReason::Observed { checker: checker.clone(), status, detection: Duration::ZERO };
+        let reason = TransitionReason::Observed { checker: checker.clone(), status, detection: None };
         self.settle(now, id, &reason, &mut changes);
         self.finish(now, changes)
     }

@@ -6,7 +6,7 @@ mod trees;
 use std::time::Duration;
 
 use super::*;
-use crate::health::{Evaluation, Observation, Override};
+use crate::health::{Evaluation, Latency, Observation, Override};
 use crate::model::check::{
     AlarmCheck, ComparisonOperator, Endpoint, EndpointCheck, InsufficientData, Protocol,
 };
@@ -467,7 +467,7 @@ fn a_transition_tells_how_long_it_took_from_the_first_failed_probe_h19_h37() {
     let transitions = node.probes("a", "x", "FFF");
     let TransitionReason::Observed { detection, .. } = &transitions[0].reason else { panic!() };
     // Three probes a second apart, of which the first had begun 3 ms before its end.
-    assert_eq!(*detection, Duration::from_millis(2003));
+    assert_eq!(*detection, Some(Duration::from_millis(2003)));
 }
 
 #[test]
@@ -488,4 +488,43 @@ fn a_list_tells_status_share_children_and_the_last_change_h39() {
     assert_eq!(parent.reason, "Success: 1 of 1 child health checks healthy, 1 needed");
     node.edit("x", |check| check.disabled = true);
     assert_eq!(x(&node).checkers, None, "no share while disabled");
+}
+
+#[test]
+fn measures_are_numbers_per_region_and_over_all_h17_h42() {
+    let probed = |passed: bool, connect: u64, first_byte: Option<u64>| Observation {
+        latency: passed.then(|| Latency {
+            connect: Some(Duration::from_millis(connect)),
+            first_byte: first_byte.map(Duration::from_millis),
+            tls_handshake: None,
+        }),
+        ..result(passed)
+    };
+    let mut node = Node::new(&[], [check("x", CheckKind::Endpoint(endpoint())), calculated("p", &["x"], 1)]);
+    let labelled =
+        |name: &str, region: Option<&str>| Checker { region: region.map(Into::into), ..checker(name) };
+    let checkers = vec![labelled("a", Some("eu")), labelled("b", Some("eu")), labelled("c", None)];
+    node.state.set_checkers(node.now, checkers);
+    let mut observe = |checker: &str, observation| {
+        node.state.observe(node.now, &checker.into(), &"x".into(), observation);
+        node.state.measures(node.now).remove(1)
+    };
+    observe("a", probed(true, 10, Some(100)));
+    observe("b", probed(true, 30, None));
+    let measure = observe("c", probed(true, 50, None));
+    let connect = |latency: &Latency| latency.connect.unwrap().as_millis();
+    assert_eq!((measure.healthy, measure.healthy_percent), (true, Some(100.0)));
+    assert_eq!(connect(&measure.latency["eu"]), 20);
+    assert_eq!(measure.latency["eu"].first_byte, Some(Duration::from_millis(100)), "only one measured it");
+    assert_eq!(connect(&measure.latency["c"]), 50, "a location without a label is its own region");
+    let over_all = measure.latency_over_all.unwrap();
+    assert_eq!((connect(&over_all), over_all.tls_handshake), (30, None));
+    let measure = observe("c", probed(false, 0, None));
+    assert!(!measure.latency.contains_key("c"), "failed probes leave no latency");
+    for _ in 0..3 {
+        observe("c", probed(false, 0, None));
+    }
+    let measures = node.state.measures(node.now);
+    assert_eq!(measures[1].healthy_percent.unwrap().round(), 67.0);
+    assert_eq!((measures[0].healthy_children, measures[0].healthy_percent), (Some(1), None));
 }
