@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pulse53_core::explain::Explanation;
-use pulse53_core::health::{CheckSummary, HealthStatus, Override};
+use pulse53_core::health::{self, CheckSummary, HealthStatus, Override};
 use pulse53_core::model::CheckId;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Agent;
-use crate::api::control::{Answer, CheckCounts, CheckSetting, Command, CommandError};
+use crate::api::control::{
+    Answer, CheckCounts, CheckSetting, Command, CommandError, RoutingControl, SwitchState,
+};
 use crate::explain::{self, Known, NO_INTERFACES, Question};
 use crate::health::HealthError;
 
@@ -26,6 +28,10 @@ impl Agent {
             Command::Check(id, answer) => drop(answer.send(self.check(&id).await)),
             Command::SetCheck(id, set, answer) => drop(answer.send(self.set_check(&id, set).await)),
             Command::Explain(question, answer) => self.explain(question, answer).await,
+            Command::RoutingControls(answer) => drop(answer.send(self.routing_controls().await)),
+            Command::SetRoutingControl(control, set, answer) => {
+                drop(answer.send(self.set_routing_control(&control, set).await));
+            }
         }
     }
 
@@ -82,6 +88,31 @@ impl Agent {
             drop(answer.send(explanation.map_err(CommandError::from)));
         };
         tokio::task::spawn_blocking(explain);
+    }
+
+    async fn routing_controls(&self) -> Result<Vec<RoutingControl>, CommandError> {
+        let states = self.health.routing_controls().await.map_err(failed)?;
+        let named = |arn: &str| self.config.routing_controls.iter().find(|control| control.arn == arn);
+        let control = |(arn, control): (Arc<str>, health::RoutingControl)| RoutingControl {
+            name: named(&arn).map_or_else(|| arn.to_string(), |declared| declared.name.clone()),
+            arn: arn.to_string(),
+            state: if control.on { SwitchState::On } else { SwitchState::Off },
+            version: control.version,
+        };
+        Ok(states.into_iter().map(control).collect())
+    }
+
+    async fn set_routing_control(
+        &self,
+        control: &str,
+        set: SwitchState,
+    ) -> Result<RoutingControl, CommandError> {
+        let is_meant = |known: &RoutingControl| known.arn == control || known.name == control;
+        let no_such = || CommandError::NoSuchControl(control.to_owned());
+        let meant = self.routing_controls().await?.into_iter().find(is_meant).ok_or_else(no_such)?;
+        self.health.set_routing_control(&meant.arn, set == SwitchState::On).await.map_err(failed)?;
+        tracing::info!(control = meant.arn, state = ?set, "switched by an operator");
+        self.routing_controls().await?.into_iter().find(is_meant).ok_or_else(no_such)
     }
 
     /// Checks by final status.

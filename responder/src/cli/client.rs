@@ -5,12 +5,15 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, header};
 use jiff::Timestamp;
 use pulse53_core::explain::Explanation;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::{Agent, Body};
 
 use super::{Failure, NodeArgs};
-use crate::api::control::{BASE, CheckSetting, SetCheck, Status};
+use crate::api::control::{
+    BASE, CheckSetting, RoutingControl, SetCheck, SetRoutingControl, Status, SwitchState,
+};
 use crate::api::sigv4::{self, RESERVED, Signed};
 use crate::config::{Config, Overrides};
 use crate::explain::Question;
@@ -75,19 +78,36 @@ impl Client {
 
     /// One check in full.
     pub fn check(&self, id: &str) -> Result<Value, Failure> {
-        self.ask("GET", &check_path(id), &[])
+        self.ask("GET", &path("/health", id), &[])
     }
 
     /// Sets a check by hand.
     pub fn set_check(&self, id: &str, set: CheckSetting) -> Result<Value, Failure> {
         let body = serde_json::to_vec(&SetCheck { set }).map_err(|error| Failure(error.to_string()))?;
-        self.ask("PUT", &check_path(id), &body)
+        self.ask("PUT", &path("/health", id), &body)
     }
 
     /// Why a question is answered as it is.
     pub fn explain(&self, question: &Question) -> Result<Explanation, Failure> {
         let body = serde_json::to_vec(question).map_err(|error| Failure(error.to_string()))?;
         self.ask("POST", "/explain", &body)
+    }
+
+    /// Every declared routing control.
+    pub fn routing_controls(&self) -> Result<Vec<RoutingControl>, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            routing_controls: Vec<RoutingControl>,
+        }
+        let answer: Answer = self.ask("GET", "/routing-controls", &[])?;
+        Ok(answer.routing_controls)
+    }
+
+    /// Switches a routing control, found by name or ARN.
+    pub fn set_routing_control(&self, control: &str, set: SwitchState) -> Result<RoutingControl, Failure> {
+        let body =
+            serde_json::to_vec(&SetRoutingControl { set }).map_err(|error| Failure(error.to_string()))?;
+        self.ask("PUT", &path("/routing-controls", control), &body)
     }
 
     /// Sends a request, signed if there is a credential.
@@ -131,8 +151,9 @@ impl Client {
     }
 }
 
-fn check_path(id: &str) -> String {
-    format!("/health/{}", percent_encoding::utf8_percent_encode(id, RESERVED))
+/// A path with one more segment, whatever characters that has.
+fn path(parent: &str, segment: &str) -> String {
+    format!("{parent}/{}", percent_encoding::utf8_percent_encode(segment, RESERVED))
 }
 
 /// The credential that AWS's own tools use.

@@ -33,7 +33,9 @@ pub use measure::CheckMeasure;
 pub use moment::Moment;
 pub use observation::{Latency, Observation, Outcome, OutcomeKind, alert_name};
 pub use quorum::{Share, needed, quorum};
-pub use report::{CheckReport, CheckSummary, CheckerReport, NodeReport, ProbeRecord, RecentProbe};
+pub use report::{
+    CheckReport, CheckSummary, CheckerReport, LatencyReport, NodeReport, ProbeRecord, RecentProbe,
+};
 pub use state::{HealthState, PeerReport, UnknownCheck};
 pub use status::{HealthStatus, Override, final_status};
 pub use stored::{RoutingControl, StoredAlarm, StoredCheck, StoredHealth, fingerprint};

@@ -150,7 +150,11 @@ impl HealthState {
         if before.unwrap_or(true) == healthy {
             return;
         }
-        track.changed_at = Some(now);
+        // A status taken up after a restart is as old as it was before.
+        if before.is_some() || !track.resumed {
+            track.changed_at = Some(now);
+            changes.stored = true;
+        }
         changes.transitions.push(Transition {
             check: id.clone(),
             from: before.map_or(HealthStatus::Unknown, HealthStatus::from_healthy),

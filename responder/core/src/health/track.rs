@@ -92,6 +92,7 @@ impl Track {
             return track;
         }
         track.raw = stored.raw_healthy;
+        track.changed_at = stored.changed_at;
         track.resumed = true;
         match &mut track.data {
             Data::Endpoint(endpoint) => {
@@ -125,6 +126,7 @@ impl Track {
         StoredCheck {
             fingerprint: fingerprint(&self.check),
             raw_healthy: self.raw,
+            changed_at: self.changed_at,
             operator: self.operator,
             verdicts: match &self.data {
                 Data::Endpoint(endpoint) => endpoint

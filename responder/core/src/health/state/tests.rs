@@ -319,6 +319,10 @@ fn a_restart_resumes_verdicts_of_unchanged_checks_h20() {
 
     let mut again = Node::resume(&["a"], [declared(), calculated("p", &["x"], 1)], stored.clone());
     assert!(!again.healthy("x") && !again.healthy("p"));
+    let since =
+        |node: &Node| -> Vec<_> { node.state.summaries(node.now).iter().map(|s| s.changed_at).collect() };
+    assert_eq!(since(&again), since(&node), "the time of the last change survives (H-39)");
+    assert!(since(&again)[0].is_some());
     again.probes("a", "x", "PP");
     assert!(!again.healthy("x"));
     again.probes("a", "x", "P");
