@@ -171,8 +171,6 @@ impl Apt {
         let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
         arguments.extend(packages.iter().map(String::as_str));
         apt_get(&doing, &arguments)?;
-        XX WITH_SERVICE.iter().filter(|service| packages.iter().any(|package| package == *service));
-        services.for_each(|service| stop_service(service));
         self.look()?;
         let missing = self.missing(packages);
         if !missing.is_empty() {
