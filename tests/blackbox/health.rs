@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::harness::agent::Agent;
 use crate::harness::client::{Client, FAMILIES};
 use crate::harness::endpoint::{Endpoint, Silent};
 use crate::harness::eventually;
@@ -44,6 +45,7 @@ fn answers_follow_an_endpoint() {
         }
     }
     assert_eq!(agent.status()["checks"]["unhealthy"], 1);
+    people_are_told(&site, &agent);
 
     let _first = Endpoint::start(&site.network.server, FIRST.into());
     for name in NAMES {
@@ -57,6 +59,33 @@ fn answers_follow_an_endpoint() {
     }
     as_when_both_live(&mut client);
     assert!(agent.kernel_replies() > 0);
+}
+
+/// The log line of the change, the report and the metrics of the dead endpoint's check (H-37, H-39 to H-42).
+fn people_are_told(site: &Site, agent: &Agent<'_>) {
+    let log = std::fs::read_to_string(site.place.file("log")).expect("there is a log");
+    let changed = log.lines().find(|line| line.contains("health changed") && line.contains("check=first"));
+    let changed = changed.unwrap_or_else(|| panic!("no line of the change in\n{log}"));
+    for part in [
+        "from=healthy",
+        "to=unhealthy",
+        "Connection refused",
+        "moved=3",
+        "failover.example.com. A",
+        "alias.example.com. A",
+    ] {
+        assert!(changed.contains(part), "{part} is not in {changed}");
+    }
+    let shown = agent.pulse53(&["health", "show", "first"]);
+    for part in ["first  unhealthy  HTTP", "Failure: Connection refused", "recent", "×"] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    assert!(agent.pulse53(&["health", "list"]).contains("second  healthy"));
+    assert_eq!(agent.metric("pulse53_health_check_healthy{check=\"first\"}"), 0.0);
+    assert_eq!(agent.metric("pulse53_health_check_healthy_percent{check=\"second\"}"), 100.0);
+    assert!(agent.metric("pulse53_health_detection_seconds_count") >= 1.0);
+    assert!(agent.metric("pulse53_flip_span_seconds_count{span=\"maps\"}") >= 1.0);
+    assert!(agent.metric("pulse53_probe_lateness_seconds_count") >= 1.0);
 }
 
 /// H-20: what the agent had found before it was killed holds until it has found something else.

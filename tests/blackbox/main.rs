@@ -5,6 +5,7 @@
 
 mod api;
 mod conformance;
+mod control;
 mod dig;
 mod edns;
 mod explain;

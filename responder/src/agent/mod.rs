@@ -9,6 +9,7 @@
 mod commands;
 mod health_source;
 mod open_files;
+mod orders;
 mod settings;
 mod sources;
 mod status;

@@ -178,13 +178,14 @@ impl Reader<'_> {
             let name = section.get("name", |raw| value::short_text(raw, 64)).map(|(name, _)| name);
             let on = section.or("state", false, |raw| value::word(raw, &states));
             match arn {
-                Some((arn, origin)) if controls.iter().any(|known| known.arn == arn) => {
-                    let message =
-                        format!("routing control {arn:?} is declared twice: remove one of the two");
-                    self.reading.refuse_from(origin, message);
-                }
-                Some((arn, _)) => {
-                    controls.push(RoutingControl { name: name.unwrap_or_else(|| arn.clone()), arn, on });
+                Some((arn, origin)) => {
+                    let name = name.unwrap_or_else(|| arn.clone());
+                    if controls.iter().any(|known| known.arn == arn || known.name == name) {
+                        let message =
+                            format!("routing control {name:?} is declared twice: remove or rename one of the two");
+                        self.reading.refuse_from(origin, message);
+                    }
+                    controls.push(RoutingControl { name, arn, on });
                 }
                 None if !section.has("arn") => self.reading.refuse(
                     &section.span(),

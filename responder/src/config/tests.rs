@@ -185,7 +185,7 @@ fn probe_prefixes_and_routing_controls_are_refused_in_their_place_h6_h31() {
     check(
         "[[routing_control]]\narn = \"a\"\n[[routing_control]]\narn = \"a\"\n[[routing_control]]\nstate = \"up\"\n",
         &[
-            "etc/pulse53.toml:4:7: routing control \"a\" is declared twice: remove one of the two",
+            "etc/pulse53.toml:4:7: routing control \"a\" is declared twice: remove or rename one of the two",
             "etc/pulse53.toml:5:1: a routing control needs an \"arn\": add the one that health checks name in RoutingControlArn",
             "etc/pulse53.toml:6:9: routing_control.state: \"up\" is not one of \"on\", \"off\"",
         ],

@@ -169,19 +169,23 @@ impl Actor {
             Command::Show(id, reply) => drop(reply.send(self.state.report(now, &id))),
             Command::SetOverride(id, operator, reply) => {
                 let result = self.state.set_override(now, &id, operator);
-                let answer = result.map(|transitions| self.publish(transitions, at));
+                let answer = result.map(|transitions| {
+                    self.publish(transitions, at);
+                    self.writer.store_now(&self.state)
+                });
                 drop(reply.send(answer));
             }
             Command::Measures(reply) => drop(reply.send(self.state.measures(now))),
             Command::RoutingControls(reply) => drop(reply.send(self.state.routing_controls().clone())),
             Command::SetRoutingControl(arn, on, reply) => {
                 let known = self.state.routing_control(&arn);
-                if let Some(RoutingControl { version, .. }) = known {
+                let answer = known.map(|RoutingControl { version, .. }| {
                     let control = RoutingControl { on, version: version + 1 };
                     let transitions = self.state.set_routing_control(now, &arn, control);
                     self.publish(transitions, at);
-                }
-                let _ = reply.send(known.is_some());
+                    self.writer.store_now(&self.state)
+                });
+                drop(reply.send(answer));
             }
             Command::Stop(_) => {}
         }

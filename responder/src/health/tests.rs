@@ -225,13 +225,24 @@ async fn what_an_operator_sets_survives_a_restart_h31_h38() {
     assert_eq!(node.next().await, ["r Healthy>Unhealthy: routing control switched off"]);
     assert!(node.handle.set_routing_control("arn:b", false).await.is_err());
     assert!(node.handle.set_override("nobody".into(), None).await.is_err());
-    node.handle.stop().await;
+    // What was answered is stored: no order to stop is needed.
+    drop(node);
 
     let mut node = Node::start(checks(), Some(directory.path()));
     assert_eq!(node.next().await.len(), 2);
     assert!(!node.handle.routing_controls().await.unwrap()["arn:a"].on);
     node.handle.set_override("a".into(), None).await.unwrap();
     assert_eq!(node.next().await, ["a Unhealthy>Healthy: set back to auto by an operator"]);
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_stored_is_followed_and_says_so_h31() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = declared("r", CheckKind::RecoveryControl { arn: "arn:a".into() });
+    let node = Node::start(vec![control], Some(&directory.path().join("gone")));
+    let result = node.handle.set_routing_control("arn:a", false).await;
+    assert!(matches!(result, Err(HealthError::NotStored)), "{result:?}");
+    assert!(!node.handle.view().is_healthy(&"r".into()));
 }
 
 #[tokio::test]
