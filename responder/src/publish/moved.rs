@@ -10,10 +10,17 @@ const NAMES_TOLD_MAX: usize = 10;
 
 /// Logs every transition with the names it moved, given the groups that all of them together have touched.
 pub(super) fn log(compiler: &Compiler, transitions: &[Transition], touched: &[GroupIndex]) {
-    let touched: HashSet<GroupIndex> = touched.iter().copied().collect();
+    let all: HashSet<GroupIndex> = match transitions {
+        [_, _, ..] => touched.iter().copied().collect(),
+        _ => HashSet::new(),
+    };
     for transition in transitions {
         let Transition { check, from, to, reason } = transition;
-        let (moved, names) = names(compiler, transition, &touched);
+        let moved: Vec<GroupIndex> = match transitions {
+            [_] => touched.to_vec(),
+            _ => compiler.reached_by(check).into_iter().filter(|index| all.contains(index)).collect(),
+        };
+        let (names, moved) = (names(compiler, &moved), moved.len());
         if *to == HealthStatus::Unknown {
             tracing::info!(%check, moved, names, "health check removed");
         } else {
@@ -22,31 +29,22 @@ pub(super) fn log(compiler: &Compiler, transitions: &[Transition], touched: &[Gr
     }
 }
 
-/// How many questions have other answers because of a transition, and some of them.
-fn names(compiler: &Compiler, transition: &Transition, touched: &HashSet<GroupIndex>) -> (usize, String) {
-    let mut moved = 0;
-    let mut names = String::new();
-    for index in compiler.reached_by(&transition.check) {
-        if !touched.contains(&index) {
-            continue;
-        }
-        moved += 1;
-        if moved <= NAMES_TOLD_MAX {
-            let (owner, rtype) = compiler.question(index);
-            let separator = if names.is_empty() { "" } else { ", " };
-            names.push_str(&format!("{separator}{owner} {rtype}"));
-        }
-    }
-    if moved > NAMES_TOLD_MAX {
+/// The first of some questions, as people write them.
+fn names(compiler: &Compiler, moved: &[GroupIndex]) -> String {
+    let told = moved.iter().take(NAMES_TOLD_MAX).map(|&index| {
+        let (owner, rtype) = compiler.question(index);
+        format!("{owner} {rtype}")
+    });
+    let mut names = told.collect::<Vec<_>>().join(", ");
+    if moved.len() > NAMES_TOLD_MAX {
         names.push_str(", …");
     }
-    (moved, names)
+    names
 }
 
 #[cfg(test)]
 mod tests {
     use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
-    use pulse53_core::health::TransitionReason;
     use pulse53_core::model::{Name, Revision, ZoneId};
     use pulse53_core::route53::read_record_sets;
     use pulse53_core::table::Generation;
@@ -77,32 +75,20 @@ mod tests {
         Compiler::new(&snapshot, &|_| true, Generation(1))
     }
 
-    fn transition(check: &str) -> Transition {
-        Transition {
-            check: check.into(),
-            from: HealthStatus::Healthy,
-            to: HealthStatus::Unhealthy,
-            reason: TransitionReason::Declared,
-        }
-    }
-
     #[test]
-    fn each_transition_names_what_it_moved() {
+    fn a_check_reaches_its_groups_and_what_leads_to_them() {
         let mut compiler = compiler(2);
+        let reached = compiler.reached_by(&"one".into());
+        assert_eq!(names(&compiler, &reached), "g0.example.com. A, g1.example.com. A, alias.example.com. A");
+        assert_eq!(names(&compiler, &compiler.reached_by(&"nobody".into())), "");
         let touched = compiler.flip(&["one".into()], &|check| &*check.0 != "one", Generation(2));
-        let touched = touched.into_iter().collect();
-        let names = |check: &str| names(&compiler, &transition(check), &touched);
-        let all = "g0.example.com. A, g1.example.com. A, alias.example.com. A";
-        assert_eq!(names("one"), (3, all.to_owned()));
-        assert_eq!(names("nobody"), (0, String::new()));
+        assert_eq!(touched, reached);
     }
 
     #[test]
-    fn many_names_are_counted_and_some_told() {
+    fn of_many_names_some_are_told() {
         let compiler = compiler(40);
-        let touched = compiler.reached_by(&"one".into()).into_iter().collect();
-        let (moved, told) = names(&compiler, &transition("one"), &touched);
-        assert_eq!(moved, 41, "the alias too");
+        let told = names(&compiler, &compiler.reached_by(&"one".into()));
         assert!(
             told.starts_with("g0.example.com. A, g1.example.com. A, ") && told.ends_with(", …"),
             "{told}"

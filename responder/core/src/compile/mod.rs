@@ -19,7 +19,7 @@ pub(crate) mod random;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use classes::Classes;
@@ -154,13 +154,13 @@ impl Compiler {
     }
 
     /// The groups whose answers may depend on a check, directly or through aliases.
-    pub fn reached_by(&self, check: &CheckId) -> BTreeSet<GroupIndex> {
+    pub fn reached_by(&self, check: &CheckId) -> Vec<GroupIndex> {
         let mut pending = Pending::default();
         self.graph.with_check(check).iter().for_each(|&index| pending.add(&self.graph, index));
-        let mut reached = BTreeSet::new();
-        while let Some(index) = pending.take() {
-            pending.add_parents(&self.graph, index);
-            reached.insert(index);
+        let mut reached = Vec::new();
+        while let Some(rank) = pending.take_rank() {
+            rank.iter().for_each(|&index| pending.add_parents(&self.graph, index));
+            reached.extend(rank);
         }
         reached
     }
