@@ -1,6 +1,8 @@
 //! The whole module against endpoints on loopback: declared, probed, published, stored. Tests wait for what must
 //! happen, however long that takes; none says how fast it was.
 
+mod pace;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 

@@ -82,11 +82,6 @@ impl<'a> Agent<'a> {
         succeed(self.server.command(&binary()).args(arguments))
     }
 
-    /// What `pulse53 health list --json` says.
-    pub fn checks(&self) -> Value {
-        serde_json::from_str(&self.pulse53(&["health", "list", "--json"])).expect("the list is JSON")
-    }
-
     /// Replies the kernel has sent.
     pub fn kernel_replies(&self) -> u64 {
         self.status()["replies"]["kernel"].as_u64().expect("status counts the kernel's replies")
