@@ -102,8 +102,12 @@ fn longest_pause(
     let (begun, mut before, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
     let mut out = Vec::new();
     for query in queries.iter().cycle() {
-        let received =
-            Received { packet: &query.message, source: query.client.ip(), transport: Transport::Udp };
+        let received = Received {
+            packet: &query.message,
+            source: query.client.ip(),
+            transport: Transport::Udp,
+            at: Duration::ZERO,
+        };
         out.clear();
         black_box(respond(&table.load(), &settings, &received, 1 << 60, &mut out));
         let now = Instant::now();

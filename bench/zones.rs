@@ -1,4 +1,6 @@
-//! The zones that are measured: made up, of a given size, the same every time.
+//! The zones that are measured: made up, of a given size, the same every time; and how durations are told.
+
+pub mod percentiles;
 
 use std::fmt::Write;
 

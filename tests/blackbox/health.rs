@@ -1,11 +1,13 @@
 //! An endpoint dies and returns: failover, weighted and alias answers follow, in both families.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::harness::agent::Agent;
 use crate::harness::client::{Client, FAMILIES};
-use crate::harness::endpoint::Endpoint;
+use crate::harness::endpoint::{Endpoint, Silent};
 use crate::harness::eventually;
 use crate::harness::site::{Site, ZONE};
 
@@ -43,6 +45,7 @@ fn answers_follow_an_endpoint() {
         }
     }
     assert_eq!(agent.status()["checks"]["unhealthy"], 1);
+    people_are_told(&site, &agent);
 
     let _first = Endpoint::start(&site.network.server, FIRST.into());
     for name in NAMES {
@@ -56,6 +59,104 @@ fn answers_follow_an_endpoint() {
     }
     as_when_both_live(&mut client);
     assert!(agent.kernel_replies() > 0);
+}
+
+/// The log line of the change, the report and the metrics of the dead endpoint's check (H-37, H-39 to H-42).
+fn people_are_told(site: &Site, agent: &Agent<'_>) {
+    let log = std::fs::read_to_string(site.place.file("log")).expect("there is a log");
+    let changed = log.lines().find(|line| line.contains("health changed") && line.contains("check=first"));
+    let changed = changed.unwrap_or_else(|| panic!("no line of the change in\n{log}"));
+    for part in [
+        "from=healthy",
+        "to=unhealthy",
+        "Connection refused",
+        "moved=3",
+        "failover.example.com. A",
+        "alias.example.com. A",
+    ] {
+        assert!(changed.contains(part), "{part} is not in {changed}");
+    }
+    let shown = agent.pulse53(&["health", "show", "first"]);
+    for part in ["first  unhealthy  HTTP", "Failure: Connection refused", "recent", "×"] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    assert!(agent.pulse53(&["health", "list"]).contains("second  healthy"));
+    assert_eq!(agent.metric("pulse53_health_check_healthy{check=\"first\"}"), 0.0);
+    assert_eq!(agent.metric("pulse53_health_check_healthy_percent{check=\"second\"}"), 100.0);
+    assert!(agent.metric("pulse53_health_detection_seconds_count") >= 1.0);
+    assert!(agent.metric("pulse53_flip_span_seconds_count{span=\"maps\"}") >= 1.0);
+    assert!(agent.metric("pulse53_probe_lateness_seconds_count") >= 1.0);
+}
+
+/// H-20: what the agent had found before it was killed holds until it has found something else.
+#[test]
+fn an_agent_killed_in_mid_probe_and_started_again_changes_no_answer() {
+    let Some(site) = Site::make() else { return };
+    for endpoint in [FIRST, SECOND] {
+        site.network.server.ip(&format!("address add {}/32 dev lo", Ipv4Addr::from(endpoint)));
+    }
+    let first = Endpoint::start(&site.network.server, FIRST.into());
+    let _second = Endpoint::start(&site.network.server, SECOND.into());
+    declare(&site);
+    let agent = site.start();
+    let mut client = site.client();
+    as_when_both_live(&mut client);
+    drop(first);
+    for name in NAMES {
+        until_never(&mut client, 0, name, FIRST);
+    }
+    let stored = || std::fs::read_to_string(site.place.file("data/health.json")).unwrap_or_default();
+    eventually("a stored verdict", || {
+        let stored = stored();
+        if stored.contains("\"unhealthy\"") { Ok(()) } else { Err(stored) }
+    });
+
+    // From now on the dead endpoint accepts and says nothing: every probe of it is under way for its 20 seconds.
+    let silent = Silent::start(&site.network.server, FIRST.into());
+    let in_mid_probe = |held: usize| {
+        eventually("a probe under way", || if silent.held() > held { Ok(()) } else { Err(silent.held()) });
+    };
+    in_mid_probe(0);
+    let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let agent = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut client = site.client();
+            while !done.load(Ordering::SeqCst) {
+                for name in NAMES {
+                    for family in FAMILIES {
+                        assert_eq!(client.address(family, name), Some(SECOND), "{name}");
+                        asked.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            }
+        });
+        let ask = |count: usize| {
+            let until = asked.load(Ordering::SeqCst) + count;
+            eventually("questions", || {
+                let so_far = asked.load(Ordering::SeqCst);
+                if so_far >= until || asking.is_finished() { Ok(()) } else { Err(so_far) }
+            });
+        };
+        ask(DRAWS);
+        let held = silent.held();
+        agent.kill();
+        ask(DRAWS);
+        let agent = site.start();
+        in_mid_probe(held);
+        ask(DRAWS);
+        done.store(true, Ordering::SeqCst);
+        asking.join().expect("no answer has changed, and none is missing");
+        agent
+    });
+    assert_eq!(agent.status()["checks"]["unhealthy"], 1);
+
+    // And it goes on probing: the endpoint returns.
+    drop(silent);
+    let _first = Endpoint::start(&site.network.server, FIRST.into());
+    eventually("the first endpoint", || match client.address(0, NAMES[0]) {
+        Some(FIRST) => Ok(()),
+        other => Err(other),
+    });
 }
 
 /// The primary alone, and of the weighted records both.
@@ -93,7 +194,7 @@ pub fn declare(site: &Site) {
                 "Type": "HTTP", "IPAddress": Ipv4Addr::from(address), "Port": 80, "ResourcePath": "/",
                 "RequestInterval": 10, "FailureThreshold": 2
             },
-            "Tags": [{ "Key": "pulse53:interval", "Value": "100ms" }]
+            "Tags": [{ "Key": "pulse53:interval", "Value": "100ms" }, { "Key": "pulse53:timeout", "Value": "20s" }]
         })
     };
     let checks = json!({ "HealthChecks": [check("first", FIRST), check("second", SECOND)] });

@@ -6,6 +6,7 @@
 mod api;
 mod clients;
 mod conformance;
+mod control;
 mod crash;
 mod dig;
 mod doctor;

@@ -65,11 +65,12 @@ impl Engines {
         Some(Self { table, host, kernel, random: 0x9e37_79b9_7f4a_7c15, scratch: Scratch::new() })
     }
 
-    /// Takes up other declarations: in the memory there is, or in a new unit if clients are told apart differently.
+    /// Takes up other declarations: in the memory there is, or in a new unit if that is too small or tells clients apart differently.
     pub fn declare(&mut self, snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>) {
         let generation = self.table.generation().next();
         self.table = Compiler::with_geo(snapshot, geo, health, generation).table().clone();
-        if !self.host.tells_apart(self.table.clients()) {
+        let fits = Sizes::needed(&self.table).fit(self.host.sizes(), u32::MAX);
+        if !fits || !self.host.tells_apart(self.table.clients()) {
             let loaded = load(&self.table).map_err(anyhow::Error::from);
             (self.host, self.kernel) = loaded.expect("a program that loaded before loads again");
             return;

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pulse53_core::explain::Explanation;
-use pulse53_core::health::{CheckSummary, HealthStatus, Override};
+use pulse53_core::health::{CheckSummary, HealthStatus};
 use pulse53_core::model::CheckId;
-use serde::Serialize;
-use serde_json::Value;
 
-use super::Agent;
-use crate::api::control::{Answer, CheckCounts, CheckSetting, Command, CommandError};
+use super::orders::{failed, json};
+use super::{Agent, orders};
+use crate::api::control::{Answer, CheckCounts, Command, CommandError};
 use crate::explain::{self, Known, NO_INTERFACES, Question};
-use crate::health::HealthError;
 
 impl Agent {
     pub(super) async fn obey(&mut self, command: Command) {
@@ -23,26 +21,24 @@ impl Agent {
                 let checks = self.health.list().await.map_err(failed);
                 drop(answer.send(checks.and_then(|checks| checks.iter().map(json).collect())));
             }
-            Command::Check(id, answer) => drop(answer.send(self.check(&id).await)),
-            Command::SetCheck(id, set, answer) => drop(answer.send(self.set_check(&id, set).await)),
+            Command::Check(id, answer) => drop(answer.send(orders::check(&self.health, &id).await)),
+            // What is ordered is stored before it is answered: a slow disk must delay nothing else.
+            Command::SetCheck(id, set, answer) => {
+                let health = self.health.clone();
+                tokio::spawn(async move { drop(answer.send(orders::set_check(&health, &id, set).await)) });
+            }
             Command::Explain(question, answer) => self.explain(question, answer).await,
+            Command::RoutingControls(answer) => {
+                let controls = orders::controls(&self.health, &self.config.routing_controls).await;
+                drop(answer.send(controls));
+            }
+            Command::SetRoutingControl(control, set, answer) => {
+                let (health, declared) = (self.health.clone(), self.config.routing_controls.clone());
+                tokio::spawn(async move {
+                    drop(answer.send(orders::set_control(&health, &declared, &control, set).await));
+                });
+            }
         }
-    }
-
-    async fn check(&self, id: &str) -> Result<Value, CommandError> {
-        let report = self.health.show(CheckId::from(id)).await.map_err(failed)?;
-        json(&report)
-    }
-
-    async fn set_check(&self, id: &str, set: CheckSetting) -> Result<Value, CommandError> {
-        let operator = match set {
-            CheckSetting::Healthy => Some(Override::Healthy),
-            CheckSetting::Unhealthy => Some(Override::Unhealthy),
-            CheckSetting::Auto => None,
-        };
-        self.health.set_override(CheckId::from(id), operator).await.map_err(failed)?;
-        tracing::info!(check = id, setting = ?set, "set by an operator");
-        self.check(id).await
     }
 
     /// Explains on another thread: a large answer takes a while, and other requests wait here.
@@ -105,15 +101,4 @@ fn reason(check: CheckSummary) -> (String, bool) {
         None if check.reason.is_empty() => ("not probed yet".to_owned(), false),
         None => (check.reason, false),
     }
-}
-
-fn failed(error: HealthError) -> CommandError {
-    match error {
-        HealthError::UnknownCheck(unknown) => CommandError::NoSuchCheck(unknown.0.to_string()),
-        other => CommandError::Failed(other.to_string()),
-    }
-}
-
-fn json(report: &impl Serialize) -> Result<Value, CommandError> {
-    serde_json::to_value(report).map_err(|error| CommandError::Failed(error.to_string()))
 }

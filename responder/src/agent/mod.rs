@@ -7,6 +7,9 @@
 //! and counted.
 
 mod commands;
+mod health_source;
+mod open_files;
+mod orders;
 mod settings;
 mod sources;
 mod status;
@@ -171,7 +174,16 @@ impl Agent {
         let exposition = listen(config.metrics.listen, "metrics.listen").await?;
 
         let declarations = store.watch();
-        let (health, mut updates) = health::spawn(settings::health(&config), declarations.clone());
+        let probes_max = open_files::probes_max(open_files::raise_limit(), config.dns.tcp_connections_max);
+        if probes_max < snapshot.checks.len() {
+            tracing::warn!(
+                probes_max,
+                checks = snapshot.checks.len(),
+                "checks may wait for each other: let this process open more files, as by LimitNOFILE= of systemd"
+            );
+        }
+        let (health, mut updates) =
+            health::spawn(settings::health(&config, probes_max), declarations.clone());
         // The first update tells what was known before the restart: the first table is made with it.
         let view = updates.recv().await.map(|update| update.view).unwrap_or_default();
         let publisher = Publisher::new(snapshot.clone(), &geo, view);
@@ -190,8 +202,10 @@ impl Agent {
         let (events, publisher) = publisher
             .spawn(move |published| {
                 told.set_published(published.generation.0, published.revision.0);
-                if let Some(latency) = published.flip {
-                    told.observe_flip(latency);
+                if let Some(flip) = published.flip {
+                    let mut spans = vec![("verdict", flip.verdict), ("table", flip.table)];
+                    spans.extend(flip.maps.map(|maps| ("maps", maps)));
+                    told.observe_flip(flip.total(), &spans);
                 }
             })
             .map_err(machine("start a thread"))?;
@@ -209,7 +223,7 @@ impl Agent {
 
         metrics.add_source(sources::replies(serving.counters().clone()));
         metrics.add_source(sources::published(published.clone()));
-        metrics.add_source(sources::health(health.clone(), declarations.clone()));
+        metrics.add_source(health_source::health(health.clone()));
         let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
         let in_force = published.clone();
         let (reports, runtime) = (health.clone(), Handle::current());

@@ -1,6 +1,6 @@
 //! What each part is told of the configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -85,12 +85,21 @@ fn limiter(limit: &config::RateLimit, before: Option<&ReplySettings>) -> Arc<Lim
     }
 }
 
-pub(super) fn health(config: &Config) -> health::Settings {
-    let name = CheckerName(config.checker.name.as_str().into());
+pub(super) fn health(config: &Config, in_flight_max: usize) -> health::Settings {
+    let checker = &config.checker;
     health::Settings {
-        checker: Checker { name, region: None, address: None },
-        targets: health::TargetPolicy::default(),
-        routing_controls: BTreeMap::new(),
+        checker: Checker {
+            name: CheckerName(checker.name.as_str().into()),
+            region: checker.region.as_deref().map(Into::into),
+            address: checker.address,
+        },
+        targets: health::TargetPolicy { allow: checker.allow.clone(), deny: checker.deny.clone() },
+        in_flight_max,
+        routing_controls: config
+            .routing_controls
+            .iter()
+            .map(|control| (control.arn.clone(), control.on))
+            .collect(),
         data_dir: Some(config.data_dir.clone()),
     }
 }
@@ -171,6 +180,7 @@ pub(super) fn needing_restart<'k>(old: &Config, new: &Config) -> Vec<&'k str> {
         ("[limits] for the API", old.limits != new.limits),
         ("[metrics]", old.metrics != new.metrics),
         ("[checker]", old.checker != new.checker),
+        ("[[routing_control]]", old.routing_controls != new.routing_controls),
         ("[log]", old.log != new.log),
     ];
     differing.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()

@@ -1,15 +1,8 @@
 //! What other parts count, as metrics: the one place where their numbers meet the metrics' names.
 
-use std::sync::Arc;
-
-use pulse53_core::model::Snapshot;
-use tokio::sync::watch;
-
-use crate::health::Handle;
 use crate::metrics::{
-    ALARM_EVALUATIONS, CHECK_HEALTHY, CHECKS, FINDINGS, JOURNAL_WRITES, KERNEL_ENTRIES, KERNEL_INTERFACES,
-    KERNEL_REFUSED, KERNEL_VERDICTS, LIMITED, PROBES, REFUSED_CONNECTIONS, REPLIES, SILENT, Sample, Source,
-    TRANSITIONS, TRUNCATED, UNSENT, ZONES,
+    FINDINGS, KERNEL_ENTRIES, KERNEL_INTERFACES, KERNEL_REFUSED, KERNEL_VERDICTS, LIMITED,
+    REFUSED_CONNECTIONS, REPLIES, SILENT, Sample, Source, TRUNCATED, UNSENT, ZONES,
 };
 use crate::publish::Shared;
 use crate::serve::counters::Counters;
@@ -80,42 +73,6 @@ pub(super) fn kernel_counters(shared: &Shared) -> Vec<(&'static str, u64)> {
             None
         })
         .unwrap_or_default()
-}
-
-/// Statuses of checks, and what checking them took.
-pub(super) fn health(health: Handle, snapshot: watch::Receiver<Arc<Snapshot>>) -> Source {
-    Box::new(move || {
-        let mut samples = Vec::new();
-        let view = health.view();
-        let snapshot = snapshot.borrow().clone();
-        let mut by_status = [0u32; 2];
-        for id in snapshot.checks.keys() {
-            let healthy = view.is_healthy(id);
-            by_status[usize::from(healthy)] += 1;
-            samples.push(Sample::new(&CHECK_HEALTHY, [("check", id)], f64::from(u8::from(healthy))));
-        }
-        for (status, count) in ["unhealthy", "healthy"].iter().zip(by_status) {
-            samples.push(Sample::new(&CHECKS, [("status", status)], count.into()));
-        }
-        let counted = health.metrics();
-        for (result, count) in [
-            ("passed", counted.probes_passed),
-            ("failed", counted.probes_failed),
-            ("not_run", counted.probes_not_run),
-        ] {
-            samples.push(Sample::new(&PROBES, [("result", &result)], count as f64));
-        }
-        let evaluated =
-            counted.alarm_evaluations - counted.alarm_evaluations_missing.min(counted.alarm_evaluations);
-        for (result, count) in [("evaluated", evaluated), ("missing", counted.alarm_evaluations_missing)] {
-            samples.push(Sample::new(&ALARM_EVALUATIONS, [("result", &result)], count as f64));
-        }
-        for (outcome, count) in [("ok", counted.journal_writes), ("failed", counted.journal_errors)] {
-            samples.push(Sample::new(&JOURNAL_WRITES, [("outcome", &outcome)], count as f64));
-        }
-        samples.push(Sample::new(&TRANSITIONS, [], counted.transitions as f64));
-        samples
-    })
 }
 
 /// As `dig` prints it.

@@ -7,6 +7,8 @@
 //! | `GET /pulse53/v1/health/{id}` | one check in full |
 //! | `PUT /pulse53/v1/health/{id}` | takes [`SetCheck`], answers as GET |
 //! | `POST /pulse53/v1/explain` | takes a [`Question`], answers an [`Explanation`]; changes nothing |
+//! | `GET /pulse53/v1/routing-controls` | `{"routing_controls": [`[`RoutingControl`]`, …]}` |
+//! | `PUT /pulse53/v1/routing-controls/{name or ARN}` | takes [`SetRoutingControl`], answers the [`RoutingControl`] |
 //!
 //! An error is `{"error": "what, and what to do"}`. Nothing is decided here: each request becomes a [`Command`] with a way back.
 
@@ -14,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use pulse53_core::explain::{Explanation, Unexplained};
 use serde::{Deserialize, Serialize};
@@ -140,6 +142,37 @@ pub struct SetCheck {
     pub set: CheckSetting,
 }
 
+/// The position of a routing control (H-31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchState {
+    /// The checks that follow it are healthy.
+    On,
+    /// They are unhealthy.
+    Off,
+}
+
+/// A declared routing control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutingControl {
+    /// What checks name it by.
+    pub arn: String,
+    /// What people call it.
+    pub name: String,
+    /// Its position.
+    pub state: SwitchState,
+    /// Rises with every switching.
+    pub version: u64,
+}
+
+/// The body of a PUT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetRoutingControl {
+    /// The new position.
+    pub set: SwitchState,
+}
+
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -149,6 +182,9 @@ pub enum CommandError {
     /// The question has no explanation.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// There is no such routing control.
+    #[error("no routing control has the name or ARN {0:?}; `pulse53 control list` shows those there are")]
+    NoSuchControl(String),
     /// The node could not.
     #[error("{0}")]
     Failed(String),
@@ -170,6 +206,10 @@ pub enum Command {
     SetCheck(String, CheckSetting, Answer<Value>),
     /// Why a question is answered as it is.
     Explain(Question, Answer<Box<Explanation>>),
+    /// Every declared routing control.
+    RoutingControls(Answer<Vec<RoutingControl>>),
+    /// Switch one, by name or ARN, then show it.
+    SetRoutingControl(String, SwitchState, Answer<RoutingControl>),
 }
 
 /// The control requests, guarded.
@@ -180,6 +220,8 @@ pub fn router(commands: mpsc::Sender<Command>, access: Access) -> Router {
         .route(&format!("{BASE}/health"), get(checks))
         .route(&format!("{BASE}/health/{{id}}"), get(check).put(set_check))
         .route(&format!("{BASE}/explain"), post(explain))
+        .route(&format!("{BASE}/routing-controls"), get(routing_controls))
+        .route(&format!("{BASE}/routing-controls/{{control}}"), put(set_routing_control))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here") })
         .with_state(commands)
         .layer(from_fn_with_state(guarded, guard))
@@ -226,6 +268,27 @@ async fn explain(
     }
 }
 
+async fn routing_controls(State(commands): Commands) -> Response {
+    let controls = ask(&commands, Command::RoutingControls).await;
+    tell(controls.map(|controls| json!({ "routing_controls": controls })))
+}
+
+async fn set_routing_control(
+    State(commands): Commands,
+    Path(control): Path<String>,
+    body: Result<Json<SetRoutingControl>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match body {
+        Ok(Json(SetRoutingControl { set })) => {
+            tell(ask(&commands, |answer| Command::SetRoutingControl(control, set, answer)).await)
+        }
+        Err(rejection) => {
+            let advice = r#"send {"set": "on"} or "off" as application/json"#;
+            error(StatusCode::BAD_REQUEST, &format!("{}; {advice}", rejection.body_text()))
+        }
+    }
+}
+
 async fn ask<T>(
     commands: &mpsc::Sender<Command>,
     command: impl FnOnce(Answer<T>) -> Command,
@@ -239,7 +302,9 @@ async fn ask<T>(
 fn tell<T: Serialize>(result: Result<T, CommandError>) -> Response {
     match result {
         Ok(value) => Json(value).into_response(),
-        Err(refused @ CommandError::NoSuchCheck(_)) => error(StatusCode::NOT_FOUND, &refused.to_string()),
+        Err(refused @ (CommandError::NoSuchCheck(_) | CommandError::NoSuchControl(_))) => {
+            error(StatusCode::NOT_FOUND, &refused.to_string())
+        }
         Err(CommandError::Refused(refused)) => {
             let status = match refused {
                 Refused::Unexplained(Unexplained::Exchanged(_)) => StatusCode::SERVICE_UNAVAILABLE,

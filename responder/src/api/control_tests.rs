@@ -31,12 +31,24 @@ fn start(access: Access) -> (tokio::runtime::Runtime, SocketAddr) {
                         let refused = Refused::Type(question.rtype);
                         drop(answer.send(Err(refused.into())));
                     }
+                    Command::RoutingControls(answer) => drop(answer.send(Ok(vec![switch(SwitchState::Off)]))),
+                    Command::SetRoutingControl(control, set, answer) => {
+                        let known = control == "arn:a/b" || control == "cell";
+                        drop(
+                            answer
+                                .send(known.then(|| switch(set)).ok_or(CommandError::NoSuchControl(control))),
+                        );
+                    }
                 }
             }
         });
         address
     });
     (runtime, address)
+}
+
+fn switch(state: SwitchState) -> RoutingControl {
+    RoutingControl { arn: "arn:a/b".into(), name: "cell".into(), state, version: 1 }
 }
 
 fn check(address: SocketAddr, request: &str, headers: &str, body: &str, expected: &[&str]) {
@@ -79,6 +91,25 @@ fn requests_become_commands() {
     );
     check("POST /pulse53/v1/explain", json, r#"{"name":"a","type":"A","clent":""}"#, &["400", "clent"]);
     check("GET /pulse53/v1/health", "Origin: http://example.com\r\n", "", &["403", "Origin"]);
+}
+
+#[test]
+fn routing_controls_are_found_by_name_or_arn_h31() {
+    let (_runtime, address) = start(Access::Loopback);
+    let check = |request: &str, body: &str, expected: &[&str]| {
+        check(address, request, "Content-Type: application/json\r\n", body, expected);
+    };
+    check(
+        "GET /pulse53/v1/routing-controls",
+        "",
+        &["200 OK", r#"{"routing_controls":[{"arn":"arn:a/b","name":"cell","state":"off","version":1}]}"#],
+    );
+    for control in ["cell", "arn:a%2Fb"] {
+        let request = format!("PUT /pulse53/v1/routing-controls/{control}");
+        check(&request, r#"{"set":"on"}"#, &["200 OK", r#""state":"on""#]);
+        check(&request, r#"{"set":"up"}"#, &["400", "off"]);
+    }
+    check("PUT /pulse53/v1/routing-controls/none", r#"{"set":"on"}"#, &["404", "pulse53 control list"]);
 }
 
 #[test]

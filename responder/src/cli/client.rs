@@ -5,12 +5,15 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, header};
 use jiff::Timestamp;
 use pulse53_core::explain::Explanation;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::{Agent, Body};
 
 use super::{Failure, NodeArgs};
-use crate::api::control::{BASE, CheckSetting, SetCheck, Status};
+use crate::api::control::{
+    BASE, CheckSetting, RoutingControl, SetCheck, SetRoutingControl, Status, SwitchState,
+};
 use crate::api::http::VERSION;
 use crate::api::sigv4::{self, RESERVED, Signed};
 use crate::api::xml::Element;
@@ -80,13 +83,13 @@ impl Client {
 
     /// One check in full.
     pub fn check(&self, id: &str) -> Result<Value, Failure> {
-        self.ask("GET", &check_path(id), &[])
+        self.ask("GET", &path("/health", id), &[])
     }
 
     /// Sets a check by hand.
     pub fn set_check(&self, id: &str, set: CheckSetting) -> Result<Value, Failure> {
         let body = serde_json::to_vec(&SetCheck { set }).map_err(|error| Failure(error.to_string()))?;
-        self.ask("PUT", &check_path(id), &body)
+        self.ask("PUT", &path("/health", id), &body)
     }
 
     /// Why a question is answered as it is.
@@ -110,6 +113,23 @@ impl Client {
         }
         let said = |name| parsed.child("Error").and_then(|error| error.value(name)).unwrap_or_default();
         Err(Failure(format!("{address}: {}: {}", said("Code"), said("Message"))))
+    }
+
+    /// Every declared routing control.
+    pub fn routing_controls(&self) -> Result<Vec<RoutingControl>, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            routing_controls: Vec<RoutingControl>,
+        }
+        let answer: Answer = self.ask("GET", "/routing-controls", &[])?;
+        Ok(answer.routing_controls)
+    }
+
+    /// Switches a routing control, found by name or ARN.
+    pub fn set_routing_control(&self, control: &str, set: SwitchState) -> Result<RoutingControl, Failure> {
+        let body =
+            serde_json::to_vec(&SetRoutingControl { set }).map_err(|error| Failure(error.to_string()))?;
+        self.ask("PUT", &path("/routing-controls", control), &body)
     }
 
     fn ask<T: DeserializeOwned>(&self, method: &str, path: &str, body: &[u8]) -> Result<T, Failure> {
@@ -160,8 +180,9 @@ impl Client {
     }
 }
 
-fn check_path(id: &str) -> String {
-    format!("/health/{}", percent_encoding::utf8_percent_encode(id, RESERVED))
+/// A path with one more segment, whatever characters that has.
+fn path(parent: &str, segment: &str) -> String {
+    format!("{parent}/{}", percent_encoding::utf8_percent_encode(segment, RESERVED))
 }
 
 /// The credential that AWS's own tools use.

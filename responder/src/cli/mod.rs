@@ -6,6 +6,7 @@ mod doctor;
 mod draw;
 mod explain;
 mod export;
+mod health;
 mod import;
 mod listing;
 mod paint;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::api::control::CheckSetting;
+use crate::api::control::{CheckSetting, SwitchState};
 use client::Client;
 
 /// Where the configuration lies unless told otherwise, as the Debian package installs it.
@@ -79,6 +80,9 @@ enum Command {
     /// Show health checks, or set one by hand
     #[command(subcommand, after_help = "Example:\n  pulse53 health list")]
     Health(HealthCommand),
+    /// Show the routing controls that RECOVERY_CONTROL checks follow, or switch one
+    #[command(subcommand, after_help = "Example:\n  pulse53 control set cell-fra1 off")]
+    Control(ControlCommand),
 }
 
 /// Which node to speak to.
@@ -128,6 +132,48 @@ enum HealthCommand {
         #[command(flatten)]
         node: NodeArgs,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum ControlCommand {
+    /// List every routing control with its state
+    #[command(after_help = "Example:\n  pulse53 control list")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Switch a routing control; its state survives restarts
+    #[command(after_help = "Example, to take a cell out of service and back:\n  \
+                            pulse53 control set cell-fra1 off\n  pulse53 control set cell-fra1 on")]
+    Set {
+        /// Its name or ARN
+        control: String,
+        /// On: the checks that follow it are healthy; off: unhealthy
+        state: StateArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StateArg {
+    On,
+    Off,
+}
+
+impl From<StateArg> for SwitchState {
+    fn from(state: StateArg) -> Self {
+        match state {
+            StateArg::On => Self::On,
+            StateArg::Off => Self::Off,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -188,13 +234,21 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => import::import(&args),
         Command::Status { json, node } => Client::find(&node).and_then(|client| show::status(&client, json)),
         Command::Health(HealthCommand::List { json, node }) => {
-            Client::find(&node).and_then(|client| show::checks(&client, json))
+            Client::find(&node).and_then(|client| health::checks(&client, json))
         }
         Command::Health(HealthCommand::Show { id, json, node }) => {
-            Client::find(&node).and_then(|client| show::check(&client.check(&id)?, json))
+            Client::find(&node).and_then(|client| health::check(&client.check(&id)?, json))
         }
         Command::Health(HealthCommand::Set { id, status, json, node }) => {
-            Client::find(&node).and_then(|client| show::check(&client.set_check(&id, status.into())?, json))
+            Client::find(&node).and_then(|client| health::check(&client.set_check(&id, status.into())?, json))
+        }
+        Command::Control(ControlCommand::List { json, node }) => {
+            Client::find(&node).and_then(|client| health::controls(&client.routing_controls()?, json))
+        }
+        Command::Control(ControlCommand::Set { control, state, json, node }) => {
+            Client::find(&node).and_then(|client| {
+                health::controls(&[client.set_routing_control(&control, state.into())?], json)
+            })
         }
     };
     match result {

@@ -8,7 +8,7 @@ mod problem;
 mod section;
 mod value;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// `[checker]`
     pub checker: Checker,
+    /// `[[routing_control]]`
+    pub routing_controls: Vec<RoutingControl>,
     /// `[geo]`
     pub geo: Geo,
     /// `[[zone]]`
@@ -186,6 +188,25 @@ pub struct Checker {
     pub name: String,
     /// What `GetCheckerIpRanges` tells; empty: this node's own addresses.
     pub ip_ranges: Vec<IpNet>,
+    /// Its region label: checks whose `Regions` list it are assigned to it (H-26).
+    pub region: Option<String>,
+    /// Where its probes come from, for people to read (H-40).
+    pub address: Option<IpAddr>,
+    /// The only prefixes that endpoints may be probed in; empty: all (H-6).
+    pub allow: Vec<IpNet>,
+    /// Prefixes in which nothing is probed; stronger than `allow` (H-6).
+    pub deny: Vec<IpNet>,
+}
+
+/// `[[routing_control]]`: a manual switch that RECOVERY_CONTROL checks follow (H-31).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutingControl {
+    /// What checks name it by.
+    pub arn: String,
+    /// What people call it; the ARN unless given.
+    pub name: String,
+    /// Its state until somebody switches it.
+    pub on: bool,
 }
 
 /// `[geo]`

@@ -13,7 +13,7 @@ use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
     Api, Checker, Config, CookiePolicy, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop,
-    Problems, RateLimit, Region, Xdp, XdpMode, ZoneFile,
+    Problems, RateLimit, Region, RoutingControl, Xdp, XdpMode, ZoneFile,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,6 +49,7 @@ impl Reader<'_> {
             api: self.api(root.section("api")),
             metrics: self.metrics(root.section("metrics")),
             checker: self.checker(root.section("checker")),
+            routing_controls: self.routing_controls(&root),
             geo: self.geo(root.section("geo")),
             zones: self.zones(&root),
             health_checks: self.only_file(root.section("health_checks")),
@@ -182,10 +183,44 @@ impl Reader<'_> {
     }
 
     fn checker(&self, section: Section<'_>) -> Checker {
-        let name = section.or("name", "local".to_owned(), |raw| value::short_text(raw, 64));
-        let ip_ranges = section.or("ip_ranges", Vec::new(), |raw| value::list(raw, network));
+        let checker = Checker {
+            name: section.or("name", "local".to_owned(), |raw| value::short_text(raw, 64)),
+            ip_ranges: section.or("ip_ranges", Vec::new(), |raw| value::list(raw, network)),
+            region: section.get("region", |raw| value::short_text(raw, 64)).map(|(region, _)| region),
+            address: section.get("address", value::address).map(|(address, _)| address),
+            allow: section.or("allow", Vec::new(), |raw| value::list(raw, network)),
+            deny: section.or("deny", Vec::new(), |raw| value::list(raw, network)),
+        };
         section.finish();
-        Checker { name, ip_ranges }
+        checker
+    }
+
+    fn routing_controls(&self, root: &Section<'_>) -> Vec<RoutingControl> {
+        let states = [("on", true), ("off", false)];
+        let mut controls: Vec<RoutingControl> = Vec::new();
+        for section in root.sections("routing_control") {
+            let arn = section.get("arn", |raw| value::short_text(raw, 255));
+            let name = section.get("name", |raw| value::short_text(raw, 64)).map(|(name, _)| name);
+            let on = section.or("state", false, |raw| value::word(raw, &states));
+            match arn {
+                Some((arn, origin)) => {
+                    let name = name.unwrap_or_else(|| arn.clone());
+                    if controls.iter().any(|known| known.arn == arn || known.name == name) {
+                        let message =
+                            format!("routing control {name:?} is declared twice: remove or rename one of the two");
+                        self.reading.refuse_from(origin, message);
+                    }
+                    controls.push(RoutingControl { name, arn, on });
+                }
+                None if !section.has("arn") => self.reading.refuse(
+                    &section.span(),
+                    "a routing control needs an \"arn\": add the one that health checks name in RoutingControlArn",
+                ),
+                None => {}
+            }
+            section.finish();
+        }
+        controls
     }
 
     fn geo(&self, section: Section<'_>) -> Geo {

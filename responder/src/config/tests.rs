@@ -55,6 +55,15 @@ listen = "127.0.0.1:9553"
 [checker]
 name = "fra1"
 ip_ranges = ["192.0.2.0/24", "2001:db8::/32"]
+region = "eu-central-1"
+address = "192.0.2.53"
+allow = ["198.51.100.0/24", "2001:db8::/32"]
+deny = ["198.51.100.7"]
+
+[[routing_control]]
+arn = "arn:aws:route53-recovery-control::123456789012:controlpanel/1/routingcontrol/2"
+name = "cell-fra1"
+state = "on"
 
 [geo]
 database = "city.mmdb"
@@ -88,11 +97,17 @@ level = "info,pulse53::serve=debug"
     assert_eq!(config.dns.tcp_idle_timeout, Duration::from_secs(15));
     assert_eq!(config.xdp.mode, XdpMode::Native);
     assert_eq!(config.xdp.log_one_in, 1000);
+    assert_eq!(config.checker.deny, ["198.51.100.7/32".parse().unwrap()]);
+    assert_eq!(config.checker.region.as_deref(), Some("eu-central-1"));
+    assert_eq!(
+        (config.routing_controls[0].name.as_str(), config.routing_controls[0].on),
+        ("cell-fra1", true)
+    );
     let zone = &config.zones[0];
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 36);
+    assert_eq!(zone.source.line, 45);
     assert_eq!(config.api.name_servers[1].to_string(), "ns2.example.net.");
     assert_eq!(config.api.hostmaster.unwrap().to_string(), "dns.example.net.");
     assert_eq!(config.api.credentials[0].secret_access_key_file, Path::new("etc/secret"));
@@ -107,7 +122,7 @@ fn every_problem_is_told_with_its_place() {
     check(
         "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nmodes = 1\n",
         &[
-            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, rate_limit, xdp, api, metrics, checker, geo, zone, health_checks, cidr_collections, limits, log",
+            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, rate_limit, xdp, api, metrics, checker, routing_control, geo, zone, health_checks, cidr_collections, limits, log",
             "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
             "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
             "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
@@ -157,6 +172,27 @@ fn zones_have_one_owner_and_some_records() {
             "etc/pulse53.toml:8:8: zone b. has no records: add \"file\" or \"record_sets\"",
         ],
     );
+}
+
+#[test]
+fn probe_prefixes_and_routing_controls_are_refused_in_their_place_h6_h31() {
+    check(
+        "[checker]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\naddress = \"fra1\"\n",
+        &[
+            "etc/pulse53.toml:2:24: checker.allow: \"10.0.0.0/33\" is not a prefix: write it as \"192.0.2.0/24\" or \"2001:db8::/32\"",
+            "etc/pulse53.toml:3:11: checker.address: \"fra1\" is not an address: write it as \"192.0.2.53\" or \"2001:db8::53\"",
+        ],
+    );
+    check(
+        "[[routing_control]]\narn = \"a\"\n[[routing_control]]\narn = \"a\"\n[[routing_control]]\nstate = \"up\"\n",
+        &[
+            "etc/pulse53.toml:4:7: routing control \"a\" is declared twice: remove or rename one of the two",
+            "etc/pulse53.toml:5:1: a routing control needs an \"arn\": add the one that health checks name in RoutingControlArn",
+            "etc/pulse53.toml:6:9: routing_control.state: \"up\" is not one of \"on\", \"off\"",
+        ],
+    );
+    let config = parse("[[routing_control]]\narn = \"a\"\n").unwrap();
+    assert_eq!(config.routing_controls, [RoutingControl { arn: "a".into(), name: "a".into(), on: false }]);
 }
 
 #[test]

@@ -168,6 +168,12 @@ pub fn socket(raw: Raw<'_>) -> Read<SocketAddr> {
     text(raw).ok().and_then(|text| text.parse().ok()).ok_or_else(|| Refusal::wanted(raw, wanted))
 }
 
+/// An address without a port.
+pub fn address(raw: Raw<'_>) -> Read<IpAddr> {
+    let wanted = "an address: write it as \"192.0.2.53\" or \"2001:db8::53\"";
+    text(raw).ok().and_then(|text| text.parse().ok()).ok_or_else(|| Refusal::wanted(raw, wanted))
+}
+
 /// A network, or one address.
 pub fn network(raw: Raw<'_>) -> Read<IpNet> {
     let wanted = "a network: write it as \"192.0.2.0/24\" or \"2001:db8::/32\"";

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use fastpath::cookie::Secret;
 use pulse53_core::assemble::{SnapshotBuilder, ZoneBuilder};
 use pulse53_core::geo::{Coordinates, GeoDb};
-use pulse53_core::model::{self, Revision, Snapshot, Zone};
+use pulse53_core::model::{self, CheckKind, HealthCheck, Revision, Snapshot, Zone};
 use pulse53_core::route53::{read_cidr_collections, read_health_checks, read_record_sets};
 use pulse53_core::zonefile;
 
@@ -44,6 +44,7 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
         let read = read_health_checks(&name, &text);
         builder.add_findings(read.findings);
         of_file.extend(read.checks.iter().map(|check| check.id.clone()));
+        reading.problems.extend(undeclared_controls(config, &read.checks));
         builder.add_checks(read.checks.into_iter().map(Arc::new));
     }
     let mut collections_of_file = HashSet::new();
@@ -94,6 +95,23 @@ pub fn load(config: &Config, written: &Snapshot) -> Loaded {
         warnings: warnings.into_iter().map(|problem| told(config, problem)).collect(),
         files,
     }
+}
+
+/// Checks that follow a routing control nobody has declared (H-2): it would be Off for ever.
+fn undeclared_controls(config: &Config, checks: &[HealthCheck]) -> Vec<Problem> {
+    let undeclared = |check: &HealthCheck| {
+        let CheckKind::RecoveryControl { arn } = &check.kind else { return None };
+        if config.routing_controls.iter().any(|control| control.arn == *arn) {
+            return None;
+        }
+        let what = format!(
+            "health check {}: HealthCheckConfig.RoutingControlArn: {arn:?} is no declared routing control; add a \
+             [[routing_control]] with this arn to the configuration",
+            check.id
+        );
+        Some(told(config, model::Problem::of_rule(check.source.clone(), "H-2", what)))
+    };
+    checks.iter().filter_map(undeclared).collect()
 }
 
 /// How many record sets a zone holds, each member of a group counted.

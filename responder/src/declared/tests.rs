@@ -57,3 +57,19 @@ fn an_include_stays_in_its_directory() {
     let text = loaded.declared.unwrap_err().to_string();
     assert!(text.contains("outside the directory"), "{text}");
 }
+
+#[test]
+fn a_check_follows_a_declared_routing_control_h2_h31() {
+    let directory = tempfile::tempdir().unwrap();
+    let checks = "[{\"Id\": \"r\", \"HealthCheckConfig\": {\"Type\": \"RECOVERY_CONTROL\", \"RoutingControlArn\": \"arn:a\"}}]";
+    write(directory.path(), "checks.json", checks);
+    let config = "[health_checks]\nfile = \"checks.json\"\n";
+    let text = load_from(directory.path(), config).declared.unwrap_err().to_string();
+    assert!(
+        text.contains("checks.json:1:2: health check r") && text.contains("[[routing_control]]"),
+        "{text}"
+    );
+    let config = format!("{config}[[routing_control]]\narn = \"arn:a\"\n");
+    let (snapshot, _) = load_from(directory.path(), &config).declared.unwrap();
+    assert_eq!(snapshot.checks.len(), 1);
+}

@@ -68,7 +68,8 @@ pub(super) fn start(
     let (view, view_out) = watch::channel(HealthView::new());
     let resolver = Arc::new(Resolver::from_system());
     let prober = Prober::new(resolver.clone(), settings.targets);
-    let scheduler = Scheduler::new(prober, AlarmClient::new(resolver), metrics.clone(), findings);
+    let scheduler =
+        Scheduler::new(prober, AlarmClient::new(resolver), settings.in_flight_max, metrics.clone(), findings);
     let actor = Actor {
         checker: settings.checker.name.clone(),
         clock: Clock::start(),
@@ -135,7 +136,7 @@ impl Actor {
         let transitions = self.state.apply(self.clock.moment(now), &snapshot.checks);
         self.schedule();
         if first {
-            self.send(HealthUpdate { view: self.state.view(), transitions, observed_at: now.into_std() });
+            self.send(transitions, now);
         } else {
             self.publish(transitions, now);
         }
@@ -168,18 +169,23 @@ impl Actor {
             Command::Show(id, reply) => drop(reply.send(self.state.report(now, &id))),
             Command::SetOverride(id, operator, reply) => {
                 let result = self.state.set_override(now, &id, operator);
-                let answer = result.map(|transitions| self.publish(transitions, at));
+                let answer = result.map(|transitions| {
+                    self.publish(transitions, at);
+                    self.writer.store_now(&self.state)
+                });
                 drop(reply.send(answer));
             }
+            Command::Measures(reply) => drop(reply.send(self.state.measures(now))),
             Command::RoutingControls(reply) => drop(reply.send(self.state.routing_controls().clone())),
             Command::SetRoutingControl(arn, on, reply) => {
                 let known = self.state.routing_control(&arn);
-                if let Some(RoutingControl { version, .. }) = known {
+                let answer = known.map(|RoutingControl { version, .. }| {
                     let control = RoutingControl { on, version: version + 1 };
                     let transitions = self.state.set_routing_control(now, &arn, control);
                     self.publish(transitions, at);
-                }
-                let _ = reply.send(known.is_some());
+                    self.writer.store_now(&self.state)
+                });
+                drop(reply.send(answer));
             }
             Command::Stop(_) => {}
         }
@@ -190,14 +196,20 @@ impl Actor {
         if transitions.is_empty() {
             return;
         }
-        for Transition { check, from, to, reason } in &transitions {
-            tracing::info!(%check, ?from, ?to, %reason, "health changed");
-        }
-        self.metrics.transitions(transitions.len());
-        self.send(HealthUpdate { view: self.state.view(), transitions, observed_at: observed_at.into_std() });
+        self.metrics.transitions(&transitions);
+        self.send(transitions, observed_at);
     }
 
-    fn send(&mut self, update: HealthUpdate) {
+    fn send(&mut self, transitions: Vec<Transition>, observed_at: Instant) {
+        self.pass_on(HealthUpdate {
+            view: self.state.view(),
+            transitions,
+            observed_at: observed_at.into_std(),
+            decided_at: Instant::now().into_std(),
+        });
+    }
+
+    fn pass_on(&mut self, update: HealthUpdate) {
         self.view.send_replace(update.view.clone());
         let Some(updates) = &self.updates else { return };
         if let Some(waiting) = &mut self.waiting {
@@ -215,7 +227,7 @@ impl Actor {
         if let Some(update) = self.waiting.take()
             && room
         {
-            self.send(update);
+            self.pass_on(update);
         }
     }
 }
@@ -233,6 +245,9 @@ fn merge(earlier: &mut HealthUpdate, later: HealthUpdate) {
     for transition in later.transitions {
         match earlier.transitions.iter_mut().find(|known| known.check == transition.check) {
             Some(known) => {
+                // It is told here, since nobody else hears of it: no answer ever followed it.
+                let Transition { check, from, to, reason } = &known;
+                tracing::info!(%check, %from, %to, %reason, moved = 0, "health changed, and again before any answer");
                 known.to = transition.to;
                 known.reason = transition.reason;
             }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pulse53_core::health::{CheckReport, CheckSummary, HealthView, Override, RoutingControl, UnknownCheck};
+use pulse53_core::health::{
+    CheckMeasure, CheckReport, CheckSummary, HealthView, Override, RoutingControl, UnknownCheck,
+};
 use pulse53_core::model::CheckId;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -18,18 +20,27 @@ pub enum HealthError {
     /// There is no such check.
     #[error(transparent)]
     UnknownCheck(#[from] UnknownCheck),
+    /// It is set, but a restart would forget it.
+    #[error(
+        "it is set, but cannot be stored: after a restart it is as before; look at data_dir, its space and permissions"
+    )]
+    NotStored,
     /// There is no such routing control.
     #[error("no routing control is declared as {0}")]
     UnknownRoutingControl(String),
 }
 
+/// Tells whether what was ordered is stored.
+pub(super) type Stored = oneshot::Receiver<bool>;
+
 /// One question or order.
 pub(super) enum Command {
     List(oneshot::Sender<Vec<CheckSummary>>),
     Show(CheckId, oneshot::Sender<Option<CheckReport>>),
-    SetOverride(CheckId, Option<Override>, oneshot::Sender<Result<(), UnknownCheck>>),
+    Measures(oneshot::Sender<Vec<CheckMeasure>>),
+    SetOverride(CheckId, Option<Override>, oneshot::Sender<Result<Stored, UnknownCheck>>),
     RoutingControls(oneshot::Sender<BTreeMap<Arc<str>, RoutingControl>>),
-    SetRoutingControl(String, bool, oneshot::Sender<bool>),
+    SetRoutingControl(String, bool, oneshot::Sender<Option<Stored>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -58,9 +69,21 @@ impl Handle {
         report.ok_or(HealthError::UnknownCheck(UnknownCheck(id)))
     }
 
-    /// Sets a check to healthy or unhealthy by hand, or with none back to auto (H-38).
+    /// The numbers of every check (H-42); none once health checking has stopped.
+    ///
+    /// Blocks until the actor has answered: not to be called within a task.
+    pub fn measures_blocking(&self) -> Vec<CheckMeasure> {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.blocking_send(Command::Measures(reply)).is_err() {
+            return Vec::new();
+        }
+        answer.blocking_recv().unwrap_or_default()
+    }
+
+    /// Sets a check to healthy or unhealthy by hand, or with none back to auto (H-38); returns when that is stored.
     pub async fn set_override(&self, id: CheckId, operator: Option<Override>) -> Result<(), HealthError> {
-        Ok(self.ask(|reply| Command::SetOverride(id, operator, reply)).await??)
+        let stored = self.ask(|reply| Command::SetOverride(id, operator, reply)).await??;
+        until_stored(stored).await
     }
 
     /// The declared routing controls by ARN (H-31).
@@ -68,11 +91,11 @@ impl Handle {
         self.ask(Command::RoutingControls).await
     }
 
-    /// Switches a routing control (H-31).
+    /// Switches a routing control (H-31); returns when that is stored.
     pub async fn set_routing_control(&self, arn: &str, on: bool) -> Result<(), HealthError> {
         match self.ask(|reply| Command::SetRoutingControl(arn.to_owned(), on, reply)).await? {
-            true => Ok(()),
-            false => Err(HealthError::UnknownRoutingControl(arn.to_owned())),
+            Some(stored) => until_stored(stored).await,
+            None => Err(HealthError::UnknownRoutingControl(arn.to_owned())),
         }
     }
 
@@ -91,5 +114,13 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| HealthError::Stopped)?;
         answer.await.map_err(|_| HealthError::Stopped)
+    }
+}
+
+async fn until_stored(stored: Stored) -> Result<(), HealthError> {
+    match stored.await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(HealthError::NotStored),
+        Err(_) => Err(HealthError::Stopped),
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pulse53_core::health::{HealthState, StoredHealth};
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -105,6 +106,8 @@ pub(super) struct JournalWriter {
     /// When the next write starts, if there is something to write.
     due: Option<Instant>,
     writing: Option<JoinHandle<Result<(), JournalError>>>,
+    /// Who waits until this version is stored.
+    waiting: Vec<(u64, oneshot::Sender<bool>)>,
 }
 
 /// What the writer waited for.
@@ -117,14 +120,39 @@ pub(super) enum Ready {
 
 impl JournalWriter {
     pub(super) fn new(journal: Option<Journal>) -> Self {
-        Self { journal, version: Some(0), due: None, writing: None }
+        Self { journal, version: Some(0), due: None, writing: None, waiting: Vec::new() }
     }
 
     /// Notices that the state has something new to store.
     pub(super) fn watch(&mut self, state: &HealthState) {
         let idle = self.writing.is_none() && self.due.is_none() && self.journal.is_some();
         if idle && self.version != Some(state.stored_version()) {
-            self.due = Some(Instant::now() + WRITE_DELAY);
+            let delay = if self.waiting.is_empty() { WRITE_DELAY } else { Duration::ZERO };
+            self.due = Some(Instant::now() + delay);
+        }
+    }
+
+    /// Stores the state at once, and tells whether that has succeeded; true if nothing is to be stored anywhere.
+    pub(super) fn store_now(&mut self, state: &HealthState) -> oneshot::Receiver<bool> {
+        let (stored, told) = oneshot::channel();
+        let version = state.stored_version();
+        let is_stored = self.writing.is_none() && self.version == Some(version);
+        if self.journal.is_none() || is_stored {
+            // Who asked may have left.
+            let _ = stored.send(true);
+        } else {
+            self.waiting.push((version, stored));
+            if self.writing.is_none() {
+                self.due = Some(Instant::now());
+            }
+        }
+        told
+    }
+
+    /// Tells those who wait for the version that was written, or for an earlier one.
+    fn tell(&mut self, version: u64, is_stored: bool) {
+        for (_, waiting) in self.waiting.extract_if(.., |(wanted, _)| *wanted <= version) {
+            let _ = waiting.send(is_stored);
         }
     }
 
@@ -152,6 +180,7 @@ impl JournalWriter {
             Ready::Due => self.start(state),
             Ready::Written(result) => {
                 metrics.journal_written(result.is_ok());
+                self.tell(self.version.unwrap_or(0), result.is_ok());
                 if let Err(error) = result {
                     tracing::warn!(error = &error as &dyn std::error::Error, "health is not stored");
                     self.version = None;

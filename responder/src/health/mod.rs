@@ -32,7 +32,7 @@ use pulse53_core::model::Snapshot;
 use tokio::sync::{mpsc, watch};
 
 pub use handle::{Handle, HealthError};
-pub use metrics::{HealthMetrics, HealthMetricsSnapshot, LATENESS_BOUNDS_MS};
+pub use metrics::{HealthMetrics, HealthMetricsSnapshot, HistogramSnapshot};
 pub use probe::TargetPolicy;
 
 /// Updates that may wait for the receiver; after that they are merged into one.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub checker: Checker,
     /// Which addresses may be probed (H-6).
     pub targets: TargetPolicy,
+    /// Probes that may be in flight at once; a hanging endpoint delays nobody as long as there are fewer checks.
+    pub in_flight_max: usize,
     /// The declared routing controls by ARN, and whether they start On (H-31).
     pub routing_controls: BTreeMap<String, bool>,
     /// Where verdicts, overrides and routing controls survive a restart; without it they do not.
@@ -60,6 +62,8 @@ pub struct HealthUpdate {
     pub transitions: Vec<Transition>,
     /// When the first of them was observed: the end of the probe, the command, the declaration.
     pub observed_at: Instant,
+    /// When the first of them was decided and sent.
+    pub decided_at: Instant,
 }
 
 /// Starts to check health. Must be called within a tokio runtime.

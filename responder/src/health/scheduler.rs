@@ -17,8 +17,9 @@ use super::alarm::AlarmClient;
 use super::metrics::HealthMetrics;
 use super::probe::Prober;
 
-/// Probes in flight at once. A check has at most one, so fewer checks than this never wait for each other.
-const IN_FLIGHT_MAX: usize = 10_000;
+/// Probes in flight at once, however many files may be open: it bounds memory. A check has at most one, so fewer checks than
+/// this never wait for each other.
+const IN_FLIGHT_MAX: usize = 16_384;
 
 /// The first evaluation of an alarm starts within this time: a new alarm should not wait for a whole period.
 const FIRST_EVALUATION_MAX: Duration = Duration::from_secs(1);
@@ -66,10 +67,11 @@ impl Scheduler {
     pub(super) fn new(
         prober: Prober,
         alarms: AlarmClient,
+        in_flight_max: usize,
         metrics: Arc<HealthMetrics>,
         findings: mpsc::Sender<Finding>,
     ) -> Self {
-        let permits = Semaphore::new(IN_FLIGHT_MAX);
+        let permits = Semaphore::new(in_flight_max.clamp(1, IN_FLIGHT_MAX));
         let shared = Arc::new(Shared { prober, alarms, permits, metrics, findings });
         Self { shared, tasks: HashMap::new(), next_generation: 0 }
     }

@@ -1,6 +1,8 @@
 //! The whole module against endpoints on loopback: declared, probed, published, stored. Tests wait for what must
 //! happen, however long that takes; none says how fast it was.
 
+mod pace;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -95,6 +97,7 @@ impl Node {
         let settings = Settings {
             checker: Checker { name: "fra1".into(), region: None, address: None },
             targets: TargetPolicy::default(),
+            in_flight_max: 1000,
             routing_controls: BTreeMap::from([("arn:a".to_owned(), true)]),
             data_dir: data_dir.map(Into::into),
         };
@@ -224,13 +227,24 @@ async fn what_an_operator_sets_survives_a_restart_h31_h38() {
     assert_eq!(node.next().await, ["r Healthy>Unhealthy: routing control switched off"]);
     assert!(node.handle.set_routing_control("arn:b", false).await.is_err());
     assert!(node.handle.set_override("nobody".into(), None).await.is_err());
-    node.handle.stop().await;
+    // What was answered is stored: no order to stop is needed.
+    drop(node);
 
     let mut node = Node::start(checks(), Some(directory.path()));
     assert_eq!(node.next().await.len(), 2);
     assert!(!node.handle.routing_controls().await.unwrap()["arn:a"].on);
     node.handle.set_override("a".into(), None).await.unwrap();
     assert_eq!(node.next().await, ["a Unhealthy>Healthy: set back to auto by an operator"]);
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_stored_is_followed_and_says_so_h31() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = declared("r", CheckKind::RecoveryControl { arn: "arn:a".into() });
+    let node = Node::start(vec![control], Some(&directory.path().join("gone")));
+    let result = node.handle.set_routing_control("arn:a", false).await;
+    assert!(matches!(result, Err(HealthError::NotStored)), "{result:?}");
+    assert!(!node.handle.view().is_healthy(&"r".into()));
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 //! What the agent itself does is kept here. What other parts count stays with them: they are asked at each scrape and answer with
 //! [`Sample`]s of the metrics defined here, so no part has to know how metrics are told.
 
+mod sample;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -12,15 +14,15 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use sample::Sources;
+pub use sample::{Sample, Source, Value};
 
 /// Whether a value only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Counts durations by size.
+    Histogram,
 }
 
 /// A metric that other parts give values for.
@@ -38,7 +42,7 @@ pub struct Metric {
     pub name: &'static str,
     /// What it tells, as Prometheus shows it.
     pub help: &'static str,
-    /// Counter or gauge.
+    /// What its values are.
     pub kind: Kind,
 }
 
@@ -78,35 +82,20 @@ metrics! {
     PROBES = Counter "probes", "Probes by result; not_run should never be anything but 0";
     /// Labels: `result`.
     ALARM_EVALUATIONS = Counter "alarm_evaluations", "Evaluations of alarm checks, by whether data was there";
+    /// Labels: `check`.
+    CHECK_PERCENT = Gauge "health_check_healthy_percent", "Of the checkers that count, how many in a hundred see the health check's endpoint healthy";
+    /// Labels: `check`.
+    CHECK_CHILDREN = Gauge "health_check_healthy_children", "Children of the calculated health check whose final status is healthy";
+    /// Labels: `check`, `region`, `phase`.
+    CHECK_LATENCY = Gauge "health_check_latency_seconds", "Time to connect, to the first byte or for the TLS handshake in the last probe that passed, by checker region";
+    /// Labels: `check`, `phase`.
+    CHECK_LATENCY_ALL = Gauge "health_check_latency_all_seconds", "The same as the mean over all checkers";
+    PROBE_LATENESS = Histogram "probe_lateness_seconds", "How much later than due probes started";
+    DETECTION = Histogram "health_detection_seconds", "From the start of the first probe of a new kind to the verdict that changed a status";
     TRANSITIONS = Counter "health_transitions", "Changes of the final status of health checks";
     /// Labels: `outcome`.
     JOURNAL_WRITES = Counter "health_journal_writes", "Writings of what must survive a restart, by outcome";
 }
-
-/// One value at one moment.
-#[derive(Debug, Clone)]
-pub struct Sample {
-    /// Of which metric.
-    pub metric: &'static Metric,
-    /// Label names and values.
-    pub labels: Vec<(&'static str, String)>,
-    /// The value.
-    pub value: f64,
-}
-
-impl Sample {
-    /// A value under labels.
-    pub fn new<const N: usize>(
-        metric: &'static Metric,
-        labels: [(&'static str, &dyn fmt::Display); N],
-        value: f64,
-    ) -> Self {
-        Self { metric, labels: labels.map(|(name, value)| (name, value.to_string())).to_vec(), value }
-    }
-}
-
-/// Gives the values of some metrics when asked.
-pub type Source = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
 
 /// How a reload ended, as a label.
 type Outcome = [(&'static str, &'static str); 1];
@@ -122,6 +111,15 @@ pub struct Metrics {
     generation: Gauge,
     revision: Gauge,
     flip: Histogram,
+    flip_spans: Family<Span, Histogram, fn() -> Histogram>,
+}
+
+/// A part of a flip, as a label.
+type Span = [(&'static str, &'static str); 1];
+
+/// 10 µs to 5.2 s.
+fn flip_histogram() -> Histogram {
+    Histogram::new((0..20).map(|power| 0.00001 * f64::from(1 << power)))
 }
 
 impl Default for Metrics {
@@ -135,8 +133,8 @@ impl Default for Metrics {
             configuration_loaded: Gauge::default(),
             generation: Gauge::default(),
             revision: Gauge::default(),
-            // 100 µs to 3.3 s.
-            flip: Histogram::new((0..16).map(|power| 0.0001 * f64::from(1 << power))),
+            flip: flip_histogram(),
+            flip_spans: Family::new_with_constructor(flip_histogram),
         };
         registry.register("reloads", "Readings of the configuration, by outcome", metrics.reloads.clone());
         registry.register(
@@ -156,6 +154,12 @@ impl Default for Metrics {
             "From a change of a health check's status to the answers that follow from it being in force, kernel included",
             metrics.flip.clone(),
         );
+        registry.register(
+            "flip_span_seconds",
+            "The same in parts: verdict, from the observation to the changed status; table, from there to userspace's answers; \
+             maps, from there to the kernel's",
+            metrics.flip_spans.clone(),
+        );
         let version: [(&str, &str); 1] = [("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "This program", prometheus_client::metrics::info::Info::new(version));
         registry.register_collector(Box::new(metrics.sources.clone()));
@@ -166,7 +170,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Asks `source` at every scrape from now on.
     pub fn add_source(&self, source: Source) {
-        self.sources.0.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+        self.sources.add(source);
     }
 
     /// Counts a reading of the configuration.
@@ -186,9 +190,12 @@ impl Metrics {
         self.revision.set(revision as i64);
     }
 
-    /// Notes how long answers took to follow a status.
-    pub fn observe_flip(&self, latency: Duration) {
-        self.flip.observe(latency.as_secs_f64());
+    /// Notes how long answers took to follow a status, in all and by part.
+    pub fn observe_flip(&self, total: Duration, spans: &[(&'static str, Duration)]) {
+        self.flip.observe(total.as_secs_f64());
+        for (name, length) in spans {
+            self.flip_spans.get_or_create(&[("span", *name)]).observe(length.as_secs_f64());
+        }
     }
 
     /// All metrics as text.
@@ -206,54 +213,10 @@ impl Metrics {
 
 async fn tell(State(metrics): State<Metrics>) -> Response {
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-#[derive(Clone, Default)]
-struct Sources(Arc<Mutex<Vec<Source>>>);
-
-impl fmt::Debug for Sources {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sources")
-    }
-}
-
-impl Collector for Sources {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let samples: Vec<Sample> = sources.iter().flat_map(|source| source()).collect();
-        for metric in ALL {
-            // All samples of a metric stand together, whoever gave them.
-            let mut of_metric =
-                samples.iter().filter(|sample| std::ptr::eq(sample.metric, *metric)).peekable();
-            if of_metric.peek().is_none() {
-                continue;
-            }
-            let kind = match metric.kind {
-                Kind::Counter => MetricType::Counter,
-                Kind::Gauge => MetricType::Gauge,
-            };
-            let mut family = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
-            for sample in of_metric {
-                if sample.labels.is_empty() {
-                    encode_value(&mut family, sample)?;
-                } else {
-                    encode_value(&mut family.encode_family(&sample.labels)?, sample)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn encode_value(encoder: &mut MetricEncoder<'_>, sample: &Sample) -> fmt::Result {
-    match sample.metric.kind {
-        // Counts are whole, and read best without a fraction.
-        Kind::Counter => encoder.encode_counter::<NoLabelSet, u64, f64>(&(sample.value as u64), None),
-        Kind::Gauge => encoder.encode_gauge(&sample.value),
+    // Sources may wait for other tasks, and thousands of checks are a long text.
+    match tokio::task::spawn_blocking(move || metrics.text()).await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Ok(Err(fmt::Error)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
@@ -278,7 +241,11 @@ mod tests {
         }
         metrics.count_reload(true);
         metrics.count_reload(false);
-        metrics.observe_flip(Duration::from_millis(3));
+        metrics.observe_flip(Duration::from_millis(3), &[("table", Duration::from_millis(1))]);
+        metrics.add_source(Box::new(|| {
+            let buckets = vec![(0.5, 2), (1.0, 1), (f64::INFINITY, 4)];
+            vec![Sample::new(&DETECTION, [], Value::Histogram { buckets, sum: 9.5 })]
+        }));
         metrics.set_published(7, 3);
         let text = metrics.text().unwrap();
         for line in [
@@ -288,6 +255,11 @@ mod tests {
             "pulse53_configuration_ok 0",
             "pulse53_generation 7",
             "pulse53_flip_seconds_count 1",
+            "pulse53_flip_span_seconds_count{span=\"table\"} 1",
+            "pulse53_health_detection_seconds_sum 9.5",
+            "pulse53_health_detection_seconds_count 7",
+            "pulse53_health_detection_seconds_bucket{le=\"1.0\"} 3",
+            "pulse53_health_detection_seconds_bucket{le=\"+Inf\"} 7",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -4,11 +4,13 @@
 //! a change of declarations compiles anew. The order is always the same: compile, swap for userspace, then the kernel. The
 //! loop has a thread of its own, so that a long compilation delays neither probes nor answers.
 
+mod moved;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use pulse53_core::compile::{Compiler, Finding, Succession};
@@ -44,8 +46,26 @@ pub struct Published {
     pub groups: Option<usize>,
     /// What was written into the kernel, if there is a kernel half.
     pub synced: Option<Synced>,
-    /// From the observation that changed health to the last write.
-    pub flip: Option<Duration>,
+    /// How long answers took to follow health, if that was the cause.
+    pub flip: Option<Flip>,
+}
+
+/// The way from an observation that changed health to answers, span by span.
+#[derive(Debug, Clone, Copy)]
+pub struct Flip {
+    /// From the observation, such as the end of a probe, to the verdict that was sent.
+    pub verdict: Duration,
+    /// From there to the table that userspace answers from.
+    pub table: Duration,
+    /// From there to the last write into the kernel's maps, if there are any.
+    pub maps: Option<Duration>,
+}
+
+impl Flip {
+    /// The whole way.
+    pub fn total(&self) -> Duration {
+        self.verdict + self.table + self.maps.unwrap_or_default()
+    }
 }
 
 /// The compiler with all that it feeds.
@@ -129,22 +149,29 @@ impl Publisher {
 
     /// Follows changed statuses.
     pub fn follow(&mut self, update: HealthUpdate) -> Published {
-        let changed: Vec<CheckId> =
-            update.transitions.into_iter().map(|transition| transition.check).collect();
-        self.view = update.view;
+        let HealthUpdate { view, transitions, observed_at, decided_at } = update;
+        let changed: Vec<CheckId> = transitions.iter().map(|transition| transition.check.clone()).collect();
+        self.view = view;
         let generation = self.compiler.table().generation().next();
         let touched = self.compiler.flip(&changed, &|check| self.view.is_healthy(check), generation);
         self.shared.table.store(Arc::new(self.compiler.table().clone()));
+        let in_table = Instant::now();
         let questions = touched.iter().map(|&group| self.compiler.question(group));
         let synced = self
             .shared
             .datapath()
             .as_mut()
             .map(|datapath| datapath.sync_groups(self.compiler.table(), questions));
-        self.published(Some(touched.len()), synced, Some(update.observed_at.elapsed()))
+        let flip = Flip {
+            verdict: decided_at.duration_since(observed_at),
+            table: in_table.duration_since(decided_at),
+            maps: synced.is_some().then(|| in_table.elapsed()),
+        };
+        moved::log(&self.compiler, &transitions, &touched);
+        self.published(Some(touched.len()), synced, Some(flip))
     }
 
-    fn published(&self, groups: Option<usize>, synced: Option<Synced>, flip: Option<Duration>) -> Published {
+    fn published(&self, groups: Option<usize>, synced: Option<Synced>, flip: Option<Flip>) -> Published {
         let published = Published {
             generation: self.compiler.table().generation(),
             revision: self.snapshot.revision,

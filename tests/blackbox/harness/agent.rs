@@ -25,9 +25,10 @@ const READY_WAITS: usize = 300;
 /// How much of the log a failed test shows.
 const LOG_TAIL_LINES: usize = 40;
 
-/// The program under test, as `cargo xtask build` leaves it.
+/// The program under test, as `cargo xtask build` leaves it; of the same profile as this.
 pub fn binary() -> PathBuf {
-    let default = || concat!(env!("CARGO_MANIFEST_DIR"), "/../target/debug/pulse53").into();
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let default = || format!("{}/../target/{profile}/pulse53", env!("CARGO_MANIFEST_DIR")).into();
     std::env::var_os("PULSE53_BIN").map_or_else(default, PathBuf::from)
 }
 
@@ -73,8 +74,12 @@ impl<'a> Agent<'a> {
 
     /// What `pulse53 status --json` says.
     pub fn status(&self) -> Value {
-        let said = succeed(self.server.command(&binary()).args(["status", "--json"]));
-        serde_json::from_str(&said).expect("status is JSON")
+        serde_json::from_str(&self.pulse53(&["status", "--json"])).expect("status is JSON")
+    }
+
+    /// What a command says that speaks to it.
+    pub fn pulse53(&self, arguments: &[&str]) -> String {
+        succeed(self.server.command(&binary()).args(arguments))
     }
 
     /// Replies the kernel has sent.
@@ -97,7 +102,8 @@ impl<'a> Agent<'a> {
         value.parse().expect("a number")
     }
 
-    fn exposition(&self) -> String {
+    /// All metrics, as Prometheus reads them.
+    pub fn exposition(&self) -> String {
         self.exchange(9553, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     }
 

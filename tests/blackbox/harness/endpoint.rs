@@ -1,8 +1,9 @@
-//! An HTTP endpoint that can die and return.
+//! An HTTP endpoint that can die and return, and one that accepts and is silent.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,6 +40,45 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         // A listener that was shut down accepts no more.
+        let _ = shutdown(&*self.listener, Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Accepts on port 80 and never says anything, until dropped: whoever probes it is in the middle of that.
+#[derive(Debug)]
+pub struct Silent {
+    listener: Arc<TcpListener>,
+    thread: Option<JoinHandle<()>>,
+    held: Arc<AtomicUsize>,
+}
+
+impl Silent {
+    /// Listens on an address of the namespace.
+    pub fn start(namespace: &Namespace, address: Ipv4Addr) -> Self {
+        let listener = namespace.within(|| TcpListener::bind((address, 80))).expect("the port is free");
+        let (listener, held) = (Arc::new(listener), Arc::new(AtomicUsize::new(0)));
+        let (accepting, counted) = (Arc::clone(&listener), Arc::clone(&held));
+        let thread = std::thread::spawn(move || {
+            let mut streams = Vec::new();
+            while let Ok((stream, _)) = accepting.accept() {
+                streams.push(stream);
+                counted.store(streams.len(), Ordering::SeqCst);
+            }
+        });
+        Self { listener, thread: Some(thread), held }
+    }
+
+    /// Connections so far.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
         let _ = shutdown(&*self.listener, Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -11,11 +11,11 @@ use crate::process;
 /// To link bpf-linker, and to compile the C and C++ in it and in our own dependencies.
 const TO_BUILD: &[&str] = &["libzstd-dev", "zlib1g-dev", "g++", "pkg-config"];
 
-/// To make test networks, to drive and question the server.
-const TO_RUN: &[&str] = &["iproute2", "ethtool", "dnsperf", "knot-dnsutils", "bind9-dnsutils"];
+/// To make test networks, to drive and question the server; a TLS server for its health checks.
+const TO_RUN: &[&str] = &["iproute2", "ethtool", "dnsperf", "knot-dnsutils", "bind9-dnsutils", "openssl"];
 
-/// To compare answers with. As packages they bring a service each, which would take port 53.
-const TO_COMPARE: &[&str] = &["nsd", "knot"];
+/// To compare answers with, and to ask about alarms. As packages they bring a service each, which would take a port.
+const TO_COMPARE: &[&str] = &["nsd", "knot", "prometheus"];
 
 /// To boot other kernels with the tests inside.
 const TO_RUN_VIRTUAL_MACHINES: &[&str] = &["qemu-system-x86", "busybox-static", "xz-utils"];

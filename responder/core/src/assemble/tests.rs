@@ -194,7 +194,7 @@ fn a_long_chain_is_refused_without_overflowing() {
 }
 
 #[test]
-fn references_to_checks() {
+fn references_to_checks_h2_h4() {
     let records = "[{\"Name\": \"www.example.com\", \"Type\": \"A\", \"TTL\": 1, \"HealthCheckId\": \"gone\", \
                    \"ResourceRecords\": [{\"Value\": \"192.0.2.1\"}]}]";
     let (errors, warnings) = messages(records);
@@ -209,6 +209,32 @@ fn references_to_checks() {
     );
     let (errors, _) = outcome(Vec::new(), checks.checks);
     assert_eq!(errors.len(), 2, "{errors:#?}");
+    let check = || {
+        read_health_checks("h.json", "[{\"Id\": \"c\", \"HealthCheckConfig\": {\"Type\": \"TCP\", \"IPAddress\": \"192.0.2.1\", \"Port\": 1}}]").checks
+    };
+    let (errors, _) = outcome(Vec::new(), [check(), check()].concat());
+    assert_eq!(errors, ["h.json:1:2: health check c: Id is given twice; keep one (H-3)"]);
+}
+
+#[test]
+fn a_check_that_probes_what_it_decides_is_warned_of_h18() {
+    let warnings = |fields: &str, name: &str| {
+        let checks = format!(
+            "[{{\"Id\": \"c\", \"HealthCheckConfig\": {{\"Type\": \"HTTP\", \"FullyQualifiedDomainName\": \"{name}\"{fields}}}}}]"
+        );
+        let record = "[{\"Name\": \"www.example.com\", \"Type\": \"A\", \"TTL\": 1, \"HealthCheckId\": \"c\", \
+                      \"ResourceRecords\": [{\"Value\": \"192.0.2.1\"}]}]";
+        let mut zone = ZoneBuilder::new(Name::from_route53("example.com").unwrap(), None);
+        zone.add_record_sets(read_record_sets("r.json", record));
+        let (errors, warnings) = outcome(vec![zone], read_health_checks("h.json", &checks).checks);
+        assert!(errors.is_empty(), "{errors:?}");
+        warnings
+    };
+    let own = "r.json:1:2: www.example.com. A: health check c probes this very name, so it depends on its own effect (H-18)";
+    assert_eq!(warnings("", "WWW.example.com."), [own]);
+    assert_eq!(warnings("", "origin.example.com"), [""; 0]);
+    // With an address the name is not resolved: its records decide nothing.
+    assert_eq!(warnings(", \"IPAddress\": \"192.0.2.1\"", "www.example.com"), [""; 0]);
 }
 
 #[test]

@@ -153,6 +153,18 @@ impl Compiler {
         touched
     }
 
+    /// The groups whose answers may depend on a check, directly or through aliases.
+    pub fn reached_by(&self, check: &CheckId) -> Vec<GroupIndex> {
+        let mut pending = Pending::default();
+        self.graph.with_check(check).iter().for_each(|&index| pending.add(&self.graph, index));
+        let mut reached = Vec::new();
+        while let Some(rank) = pending.take_rank() {
+            rank.iter().for_each(|&index| pending.add_parents(&self.graph, index));
+            reached.extend(rank);
+        }
+        reached
+    }
+
     /// Owner and type of a group, as a query asks for it.
     pub fn question(&self, index: GroupIndex) -> (&Name, RecordType) {
         let node = &self.graph[index];

@@ -12,6 +12,7 @@
 mod alarm;
 mod assignment;
 mod limits;
+mod measure;
 mod moment;
 mod observation;
 mod quorum;
@@ -21,19 +22,24 @@ mod status;
 mod stored;
 mod suppose;
 mod track;
+mod transition;
 mod verdict;
 mod view;
 
 pub use alarm::{AlarmMachine, AlarmState, Evaluation, evaluate};
 pub use assignment::{Checker, CheckerName, assigned};
 pub use limits::{TimeLimits, freshness_window};
+pub use measure::CheckMeasure;
 pub use moment::Moment;
 pub use observation::{Latency, Observation, Outcome, OutcomeKind, alert_name};
 pub use quorum::{Share, needed, quorum};
-pub use report::{CheckReport, CheckSummary, CheckerReport, NodeReport, ProbeRecord, RecentProbe};
-pub use state::{HealthState, PeerReport, Transition, TransitionReason, UnknownCheck};
+pub use report::{
+    CheckReport, CheckSummary, CheckerReport, LatencyReport, NodeReport, ProbeRecord, RecentProbe,
+};
+pub use state::{HealthState, PeerReport, UnknownCheck};
 pub use status::{HealthStatus, Override, final_status};
 pub use stored::{RoutingControl, StoredAlarm, StoredCheck, StoredHealth, fingerprint};
 pub use suppose::suppose;
+pub use transition::{Transition, TransitionReason};
 pub use verdict::{Verdict, VerdictMachine};
 pub use view::HealthView;

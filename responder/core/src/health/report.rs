@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -37,7 +38,7 @@ pub struct CheckSummary {
     pub healthy_children: Option<usize>,
     /// The latest status string of any kind, inverted or not.
     pub reason: String,
-    /// When the final status last changed since this node started.
+    /// When the final status last changed, also before a restart.
     pub changed_at: Option<Moment>,
 }
 
@@ -70,10 +71,35 @@ pub struct CheckerReport {
     pub last: Option<ProbeRecord>,
     /// The last failed probe.
     pub last_failure: Option<ProbeRecord>,
-    /// Latencies of the last passing probe (H-17).
-    pub latency: Option<Latency>,
+    /// Latencies of the last passing probe.
+    pub latency: Option<LatencyReport>,
     /// The last probes, oldest first; probes of this node only.
     pub recent: Vec<RecentProbe>,
+}
+
+/// Latencies in milliseconds (H-17); a phase the check's type does not measure is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LatencyReport {
+    /// TCP connect time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_ms: Option<f64>,
+    /// From the request to the first byte of the response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<f64>,
+    /// TLS handshake time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_handshake_ms: Option<f64>,
+}
+
+impl From<Latency> for LatencyReport {
+    fn from(latency: Latency) -> Self {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        Self {
+            connect_ms: latency.connect.map(ms),
+            first_byte_ms: latency.first_byte.map(ms),
+            tls_handshake_ms: latency.tls_handshake.map(ms),
+        }
+    }
 }
 
 /// What this node observes of a check that is not an endpoint check.
@@ -134,7 +160,7 @@ impl HealthState {
                         counted: endpoint.is_counted(name, window, now),
                         last: known.and_then(|known| known.last.as_ref()).map(probe_text),
                         last_failure: known.and_then(|known| known.last_failure.as_ref()).map(probe_text),
-                        latency: known.and_then(|known| known.latency),
+                        latency: known.and_then(|known| known.latency).map(Into::into),
                         recent: known.map(|known| known.recent.iter().copied().collect()).unwrap_or_default(),
                     });
                 }

@@ -3,85 +3,21 @@
 //! Every method takes the moment and what happened, and returns the changes of final status it caused, parents after
 //! their children. A change is published in the [`HealthView`] before the method returns (H-37).
 
+mod declare;
+mod observe;
+mod operate;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+pub use observe::PeerReport;
 
-use super::track::{AlarmRecord, Data, Track};
+use super::track::{Data, Track};
 use super::{
-    AlarmState, Checker, CheckerName, Evaluation, HealthStatus, HealthView, Moment, Observation, Outcome,
-    OutcomeKind, Override, RoutingControl, StoredCheck, StoredHealth, Verdict, assigned, final_status,
-    quorum,
+    Checker, CheckerName, HealthStatus, HealthView, Moment, Outcome, OutcomeKind, RoutingControl,
+    StoredCheck, StoredHealth, Transition, TransitionReason, final_status, quorum,
 };
 use crate::model::check::{CheckId, CheckKind, HealthCheck};
-
-/// A change of a check's final status.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Transition {
-    /// Which check.
-    pub check: CheckId,
-    /// The status before; unknown for a check just declared.
-    pub from: HealthStatus,
-    /// The status after; unknown for a check just deleted.
-    pub to: HealthStatus,
-    /// What caused it.
-    pub reason: TransitionReason,
-}
-
-/// Why a final status changed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TransitionReason {
-    /// It was declared, changed or deleted.
-    Declared,
-    /// It was unhealthy before the last restart.
-    Resumed,
-    /// A checker's probe or report decided.
-    Observed {
-        /// Which checker.
-        checker: CheckerName,
-        /// Its status string.
-        status: String,
-    },
-    /// An evaluation of its alarm decided; the status string.
-    Evaluated(String),
-    /// The routing control was switched.
-    RoutingControl(bool),
-    /// Enough children changed; the status string.
-    Children(String),
-    /// An operator set it, or set it back to auto.
-    Override(Option<Override>),
-    /// Checkers came, went or fell silent.
-    Checkers,
-}
-
-impl fmt::Display for TransitionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Declared => f.write_str("declaration changed"),
-            Self::Resumed => f.write_str("status before the restart"),
-            Self::Observed { checker, status } => write!(f, "{checker}: {status}"),
-            Self::Evaluated(status) | Self::Children(status) => f.write_str(status),
-            Self::RoutingControl(on) => {
-                write!(f, "routing control switched {}", if *on { "on" } else { "off" })
-            }
-            Self::Override(Some(Override::Healthy)) => f.write_str("set to healthy by an operator"),
-            Self::Override(Some(Override::Unhealthy)) => f.write_str("set to unhealthy by an operator"),
-            Self::Override(None) => f.write_str("set back to auto by an operator"),
-            Self::Checkers => f.write_str("the checkers that count have changed"),
-        }
-    }
-}
-
-/// What one checker tells the others (H-23).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PeerReport {
-    /// What it thinks.
-    pub verdict: Verdict,
-    /// Its last probe.
-    pub last: Option<Observation>,
-}
 
 /// There is no check of this id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,239 +75,6 @@ impl HealthState {
         StoredHealth { checks, routing_controls: self.controls.clone() }
     }
 
-    /// Takes the checks as they are now declared.
-    pub fn apply(&mut self, now: Moment, checks: &BTreeMap<CheckId, Arc<HealthCheck>>) -> Vec<Transition> {
-        let mut changes = Changes::default();
-        let mut resumed = Vec::new();
-        let mut changed = Vec::new();
-        self.tracks.retain(|id, track| {
-            let stays = checks.contains_key(id);
-            if !stays {
-                self.view.remove(id);
-                changes.stale.extend(self.parents.get(id).into_iter().flatten().cloned());
-                changes.stored = true;
-                if track.published == Some(false) {
-                    changes.transitions.push(Transition {
-                        check: id.clone(),
-                        from: HealthStatus::Unhealthy,
-                        to: HealthStatus::Unknown,
-                        reason: TransitionReason::Declared,
-                    });
-                }
-            }
-            stays
-        });
-        for (id, check) in checks {
-            match self.tracks.get_mut(id) {
-                None => {
-                    let track = Track::new(check.clone(), self.stored.remove(&id.0));
-                    if track.resumed { &mut resumed } else { &mut changed }.push(id.clone());
-                    self.tracks.insert(id.clone(), track);
-                }
-                Some(track) if Arc::ptr_eq(&track.check, check) || track.check == *check => continue,
-                Some(track) => {
-                    track.redefine(check.clone());
-                    changed.push(id.clone());
-                }
-            }
-            self.assign(now, id, true);
-        }
-        if !checks.is_empty() {
-            self.stored.clear();
-        }
-        if changed.is_empty() && resumed.is_empty() && changes.is_empty() {
-            return Vec::new();
-        }
-        changes.stored = true;
-        self.parents.clear();
-        for (id, check) in checks {
-            if let CheckKind::Calculated { children, .. } = &check.kind {
-                for child in children {
-                    self.parents.entry(child.clone()).or_default().insert(id.clone());
-                }
-            }
-        }
-        for (ids, reason) in [(resumed, TransitionReason::Resumed), (changed, TransitionReason::Declared)] {
-            for id in ids {
-                if matches!(self.tracks[&id].data, Data::Calculated) {
-                    changes.stale.push_back(id);
-                } else {
-                    self.settle(now, &id, &reason, &mut changes);
-                }
-            }
-        }
-        self.finish(now, changes)
-    }
-
-    /// Takes the live checkers as they are now.
-    pub fn set_checkers(&mut self, now: Moment, checkers: Vec<Checker>) -> Vec<Transition> {
-        self.checkers = checkers;
-        let ids: Vec<CheckId> = self
-            .tracks
-            .iter()
-            .filter(|(_, track)| matches!(track.data, Data::Endpoint(_)))
-            .map(|(id, _)| id.clone())
-            .collect();
-        let mut changes = Changes::default();
-        for id in ids {
-            self.assign(now, &id, false);
-            self.settle(now, &id, &TransitionReason::Checkers, &mut changes);
-        }
-        self.finish(now, changes)
-    }
-
-    /// Takes the result of one probe of one checker. Results for unknown, disabled or unassigned checks are ignored.
-    pub fn observe(
-        &mut self,
-        now: Moment,
-        checker: &CheckerName,
-        id: &CheckId,
-        observation: Observation,
-    ) -> Vec<Transition> {
-        let Some(Track { check, data: Data::Endpoint(endpoint), .. }) = self.tracks.get_mut(id) else {
-            return Vec::new();
-        };
-        let CheckKind::Endpoint(probe) = &check.kind else { return Vec::new() };
-        if check.disabled || !endpoint.includes(checker) {
-            return Vec::new();
-        }
-        let track = endpoint.checkers.entry(checker.clone()).or_default();
-        let mut changes = Changes {
-            stored: track.machine.observe(observation.passed(), probe.failure_threshold),
-            ..Changes::default()
-        };
-        let reason = TransitionReason::Observed { checker: checker.clone(), status: observation.to_string() };
-        track.reported_at = Some(now);
-        track.record(now, observation);
-        endpoint.retire(now);
-        self.settle(now, id, &reason, &mut changes);
-        self.finish(now, changes)
-    }
-
-    /// Takes the report of another checker (H-23).
-    pub fn receive(
-        &mut self,
-        now: Moment,
-        checker: &CheckerName,
-        id: &CheckId,
-        report: PeerReport,
-    ) -> Vec<Transition> {
-        let Some(Track { check, data: Data::Endpoint(endpoint), .. }) = self.tracks.get_mut(id) else {
-            return Vec::new();
-        };
-        if check.disabled || !endpoint.includes(checker) {
-            return Vec::new();
-        }
-        let track = endpoint.checkers.entry(checker.clone()).or_default();
-        let mut changes = Changes { stored: track.machine.verdict() != report.verdict, ..Changes::default() };
-        track.machine = super::VerdictMachine::resume(report.verdict);
-        track.reported_at = Some(now);
-        let status = report.last.as_ref().map(Observation::to_string).unwrap_or_default();
-        if let Some(observation) = report.last {
-            track.record(now, observation);
-        }
-        endpoint.retire(now);
-        self.settle(now, id, &TransitionReason::Observed { checker: checker.clone(), status }, &mut changes);
-        self.finish(now, changes)
-    }
-
-    /// What a checker of this node has to tell the others about a check (H-23).
-    pub fn peer_report(&self, checker: &CheckerName, id: &CheckId) -> Option<PeerReport> {
-        let Data::Endpoint(endpoint) = &self.tracks.get(id)?.data else { return None };
-        let track = endpoint.checkers.get(checker)?;
-        Some(PeerReport {
-            verdict: track.machine.verdict(),
-            last: track.last.as_ref().map(|(_, observation)| observation.clone()),
-        })
-    }
-
-    /// Takes one evaluation of an alarm; `cause` says why it is missing.
-    pub fn observe_alarm(
-        &mut self,
-        now: Moment,
-        id: &CheckId,
-        evaluation: Evaluation,
-        cause: Option<&str>,
-    ) -> Vec<Transition> {
-        let Some(Track { check, data: Data::Alarm { machine, record }, .. }) = self.tracks.get_mut(id) else {
-            return Vec::new();
-        };
-        let CheckKind::Alarm(alarm) = &check.kind else { return Vec::new() };
-        if check.disabled {
-            return Vec::new();
-        }
-        let before = (machine.state(), machine.last_known());
-        machine.observe(evaluation, alarm.evaluation_periods);
-        let mut changes =
-            Changes { stored: before != (machine.state(), machine.last_known()), ..Changes::default() };
-        let outcome = match (machine.state(), cause) {
-            (AlarmState::Ok, _) => Outcome::AlarmOk,
-            (AlarmState::Alarm, _) => Outcome::Alarm,
-            (_, Some(cause)) => Outcome::InsufficientData(cause.into()),
-            (AlarmState::Initial, None) => Outcome::InsufficientData("not enough evaluations yet".into()),
-            (AlarmState::Insufficient, None) => {
-                Outcome::InsufficientData("an earlier evaluation is missing".into())
-            }
-        };
-        let reason = TransitionReason::Evaluated(outcome.to_string());
-        let last_failure = match outcome.kind() {
-            OutcomeKind::Success => record.take().and_then(|record| record.last_failure),
-            _ => Some((now, outcome.clone())),
-        };
-        *record = Some(AlarmRecord { last: (now, outcome), last_failure });
-        self.settle(now, id, &reason, &mut changes);
-        self.finish(now, changes)
-    }
-
-    /// The state of a routing control, if it is declared.
-    pub fn routing_control(&self, arn: &str) -> Option<RoutingControl> {
-        self.controls.get(arn).copied()
-    }
-
-    /// All routing controls, by ARN.
-    pub fn routing_controls(&self) -> &BTreeMap<Arc<str>, RoutingControl> {
-        &self.controls
-    }
-
-    /// Takes a state of a routing control, from an operator or another node; an older version changes nothing (H-31).
-    pub fn set_routing_control(
-        &mut self,
-        now: Moment,
-        arn: &str,
-        control: RoutingControl,
-    ) -> Vec<Transition> {
-        let Some(known) = self.controls.get_mut(arn) else { return Vec::new() };
-        if control.version <= known.version {
-            return Vec::new();
-        }
-        *known = control;
-        let mut changes = Changes { stored: true, ..Changes::default() };
-        let ids: Vec<CheckId> = self
-            .tracks
-            .iter()
-            .filter(|(_, track)| matches!(&track.check.kind, CheckKind::RecoveryControl { arn: named } if named == arn))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in ids {
-            self.settle(now, &id, &TransitionReason::RoutingControl(control.on), &mut changes);
-        }
-        self.finish(now, changes)
-    }
-
-    /// Sets a check by hand, or with none back to auto (H-38).
-    pub fn set_override(
-        &mut self,
-        now: Moment,
-        id: &CheckId,
-        operator: Option<Override>,
-    ) -> Result<Vec<Transition>, UnknownCheck> {
-        let track = self.tracks.get_mut(id).ok_or_else(|| UnknownCheck(id.clone()))?;
-        let mut changes = Changes { stored: track.operator != operator, ..Changes::default() };
-        track.operator = operator;
-        self.settle(now, id, &TransitionReason::Override(operator), &mut changes);
-        Ok(self.finish(now, changes))
-    }
-
     /// Lets time pass: reports grow stale (H-24), retired checkers leave (H-26).
     pub fn advance(&mut self, now: Moment) -> Vec<Transition> {
         let mut changes = Changes::default();
@@ -424,17 +127,6 @@ impl HealthState {
         }
     }
 
-    /// Gives a check's probing to the checkers that its regions name (H-26).
-    fn assign(&mut self, now: Moment, id: &CheckId, gently: bool) {
-        if let Some(Track { check, data: Data::Endpoint(endpoint), .. }) = self.tracks.get_mut(id)
-            && let CheckKind::Endpoint(probe) = &check.kind
-        {
-            let names =
-                assigned(&probe.regions, &self.checkers).iter().map(|checker| checker.name.clone()).collect();
-            endpoint.assign(now, names, gently);
-        }
-    }
-
     /// Computes raw and final status of one check anew, and publishes a change.
     fn settle(&mut self, now: Moment, id: &CheckId, reason: &TransitionReason, changes: &mut Changes) {
         let Some(track) = self.tracks.get(id) else { return };
@@ -458,7 +150,11 @@ impl HealthState {
         if before.unwrap_or(true) == healthy {
             return;
         }
-        track.changed_at = Some(now);
+        // A status taken up after a restart is as old as it was before.
+        if before.is_some() || !track.resumed {
+            track.changed_at = Some(now);
+            changes.stored = true;
+        }
         changes.transitions.push(Transition {
             check: id.clone(),
             from: before.map_or(HealthStatus::Unknown, HealthStatus::from_healthy),

@@ -1,5 +1,7 @@
 //! Final status: what answers, parents and users see (H-33, H-38).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The final status of a check.
@@ -23,6 +25,16 @@ impl HealthStatus {
     /// How answers and parents see it: what is unknown counts as healthy (R-54, H-32).
     pub fn counts_as_healthy(self) -> bool {
         self != Self::Unhealthy
+    }
+}
+
+impl fmt::Display for HealthStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlarmState, CheckerName, Override, Verdict};
+use super::{AlarmState, CheckerName, Moment, Override, Verdict};
 use crate::model::check::{CheckKind, HealthCheck, Protocol, Sni};
 
 /// Everything stored about health.
@@ -25,6 +25,9 @@ pub struct StoredCheck {
     pub fingerprint: String,
     /// Raw status; it stays until somebody reports (H-25).
     pub raw_healthy: bool,
+    /// When the final status last changed (H-39).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Moment>,
     /// Set by hand (H-38).
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub operator: Option<Override>,

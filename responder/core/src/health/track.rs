@@ -65,6 +65,8 @@ struct Retirement {
 #[derive(Debug, Clone, Default)]
 pub(super) struct CheckerTrack {
     pub(super) machine: VerdictMachine,
+    /// When the first probe of the present run of equal results began.
+    run_began: Moment,
     pub(super) reported_at: Option<Moment>,
     pub(super) last: Option<(Moment, Observation)>,
     pub(super) last_failure: Option<(Moment, Observation)>,
@@ -90,6 +92,7 @@ impl Track {
             return track;
         }
         track.raw = stored.raw_healthy;
+        track.changed_at = stored.changed_at;
         track.resumed = true;
         match &mut track.data {
             Data::Endpoint(endpoint) => {
@@ -123,6 +126,7 @@ impl Track {
         StoredCheck {
             fingerprint: fingerprint(&self.check),
             raw_healthy: self.raw,
+            changed_at: self.changed_at,
             operator: self.operator,
             verdicts: match &self.data {
                 Data::Endpoint(endpoint) => endpoint
@@ -247,6 +251,22 @@ impl EndpointTrack {
 }
 
 impl CheckerTrack {
+    /// Takes the result of one probe of this node's checker; whether its verdict changed.
+    pub(super) fn observe(&mut self, now: Moment, observation: Observation, threshold: u8) -> bool {
+        let changed = self.machine.observe(observation.passed(), threshold);
+        if self.machine.run_length() == 1 {
+            self.run_began = now.before(observation.duration);
+        }
+        self.reported_at = Some(now);
+        self.record(now, observation);
+        changed
+    }
+
+    /// How long the present run of equal results has taken so far.
+    pub(super) fn run_duration(&self, now: Moment) -> Duration {
+        now.since(self.run_began)
+    }
+
     /// Remembers what users want to see of a probe.
     pub(super) fn record(&mut self, now: Moment, observation: Observation) {
         let passed = observation.passed();

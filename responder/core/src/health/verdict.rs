@@ -48,6 +48,11 @@ impl VerdictMachine {
         self.verdict != before
     }
 
+    /// How many equal results have come in a row.
+    pub fn run_length(&self) -> u32 {
+        self.run.map_or(0, |(_, count)| count)
+    }
+
     /// What is probed has changed: the verdict stays until N new equal results are in (H-21).
     pub fn restart_counts(&mut self) {
         self.run = None;

@@ -109,7 +109,7 @@ fn check(config: &str, rest: &str) -> HealthCheck {
 }
 
 #[test]
-fn endpoint_checks_and_their_defaults() {
+fn endpoint_checks_and_their_defaults_h1_h2_h3() {
     let read =
         check("\"Type\": \"HTTPS\", \"FullyQualifiedDomainName\": \"a.b\", \"ResourcePath\": \"x?y\"", "");
     assert_eq!(read.version, 2);
@@ -130,7 +130,7 @@ fn endpoint_checks_and_their_defaults() {
 }
 
 #[test]
-fn the_other_types() {
+fn the_other_types_h1_h2_h27() {
     let read = check(
         "\"Type\": \"CALCULATED\", \"HealthThreshold\": 1, \"ChildHealthChecks\": [\"a\", \"b\"], \"Inverted\": true",
         "",
@@ -152,7 +152,7 @@ fn the_other_types() {
 }
 
 #[test]
-fn wrong_checks_name_the_field() {
+fn wrong_checks_name_the_field_h1_h2() {
     let check = |config: &str, rest: &str, field: &str| {
         let read = checks(config, rest);
         assert_eq!(read.findings.errors.len(), 1, "{}", read.findings);
@@ -182,6 +182,10 @@ fn wrong_checks_name_the_field() {
     check(&with("\"Port\": \"80\""), "", "Port: must be a whole number, not \"80\"");
     check(&with("\"RequestInterval\": 20"), "", "RequestInterval");
     check(&with("\"FailureThreshold\": 11"), "", "FailureThreshold");
+    check(&with("\"FailureThreshold\": 0"), "", "FailureThreshold");
+    check(&with(&format!("\"ResourcePath\": \"/{}\"", "p".repeat(255))), "", "ResourcePath");
+    let regions = vec!["\"eu-west-1\""; 65].join(",");
+    check(&with(&format!("\"Regions\": [{regions}]")), "", "Regions");
     check(&with("\"ResourcePath\": \"/ x\""), "", "ResourcePath");
     check(&with("\"HealthThreshold\": 1"), "", "HealthThreshold");
     check(
@@ -200,6 +204,18 @@ fn wrong_checks_name_the_field() {
         "does not apply to type HTTP",
     );
     check("\"Type\": \"CALCULATED\"", "", "HealthThreshold");
+    check("\"Type\": \"CALCULATED\", \"HealthThreshold\": 257", "", "HealthThreshold");
+    let children: Vec<String> = (0..256).map(|child| format!("\"{child}\"")).collect();
+    let many = format!(
+        "\"Type\": \"CALCULATED\", \"HealthThreshold\": 1, \"ChildHealthChecks\": [{}]",
+        children.join(",")
+    );
+    check(&many, "", "ChildHealthChecks");
+    check(
+        "\"Type\": \"RECOVERY_CONTROL\", \"RoutingControlArn\": \"a\", \"RequestInterval\": 10",
+        "",
+        "RequestInterval",
+    );
     check(
         "\"Type\": \"CALCULATED\", \"HealthThreshold\": 1, \"ChildHealthChecks\": [\"a\", \"a\"]",
         "",

@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use pulse53_core::health::Outcome;
 use tokio::time::{Instant, timeout};
 
@@ -35,7 +37,11 @@ struct Kept {
 impl Resolver {
     /// Reads the system's configuration.
     pub(in crate::health) fn from_system() -> Self {
-        let system = TokioResolver::builder_tokio().and_then(|mut builder| {
+        Self::with(TokioResolver::builder_tokio())
+    }
+
+    fn with(builder: Result<ResolverBuilder<TokioRuntimeProvider>, NetError>) -> Self {
+        let system = builder.and_then(|mut builder| {
             let options = builder.options_mut();
             options.cache_size = 0;
             options.timeout = Duration::from_secs(1);
@@ -108,4 +114,99 @@ impl Resolver {
 
 fn failed(cause: &str) -> Outcome {
     Outcome::ResolutionFailed(cause.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+    use hickory_resolver::proto::op::{Message, ResponseCode};
+    use hickory_resolver::proto::rr::rdata::A;
+    use hickory_resolver::proto::rr::{RData, Record, RecordType};
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    /// A name server on loopback, and the questions it has heard.
+    async fn server() -> (Resolver, Arc<Mutex<Vec<String>>>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let hearing = heard.clone();
+        tokio::spawn(async move {
+            let mut buffer = [0; 1500];
+            while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+                let query = Message::from_vec(&buffer[..length]).unwrap();
+                let question = query.queries[0].clone();
+                assert_eq!(question.query_type(), RecordType::A, "only IPv4 is used");
+                let name = question.name().to_string();
+                hearing.lock().unwrap().push(name.clone());
+                let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
+                reply.add_query(question.clone());
+                let (addresses, ttl): (&[[u8; 4]], u32) = match name.as_str() {
+                    "two.test." => (&[[127, 0, 0, 1], [127, 0, 0, 2]], 60),
+                    "zero.test." => (&[[127, 0, 0, 1]], 0),
+                    "none.test." => (&[], 0),
+                    "silent.test." => continue,
+                    _ => {
+                        reply.metadata.response_code = ResponseCode::ServFail;
+                        (&[], 0)
+                    }
+                };
+                for &address in addresses {
+                    let data = RData::A(A(address.into()));
+                    reply.add_answer(Record::from_rdata(question.name().clone(), ttl, data));
+                }
+                socket.send_to(&reply.to_vec().unwrap(), client).await.unwrap();
+            }
+        });
+        let mut connection = ConnectionConfig::udp();
+        connection.port = port;
+        let mut server = NameServerConfig::udp([127, 0, 0, 1].into());
+        server.connections = vec![connection];
+        let config = ResolverConfig::from_parts(None, vec![], vec![server]);
+        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        (Resolver::with(Ok(builder)), heard)
+    }
+
+    const SLOW: Duration = Duration::from_secs(10);
+    const FAST: Duration = Duration::from_secs(9);
+
+    #[tokio::test]
+    async fn each_probe_resolves_and_chooses_among_all_addresses_h5() {
+        let (resolver, heard) = server().await;
+        let mut chosen = BTreeSet::new();
+        // Forty choices of two are all the same once in 10¹²  times.
+        for _ in 0..40 {
+            chosen.insert(resolver.ipv4("two.test", SLOW).await.unwrap());
+        }
+        assert_eq!(chosen, BTreeSet::from([[127, 0, 0, 1].into(), [127, 0, 0, 2].into()]));
+        assert_eq!(heard.lock().unwrap().len(), 40);
+    }
+
+    #[tokio::test]
+    async fn fast_checks_reuse_an_answer_as_long_as_its_ttl_allows_h5() {
+        let (resolver, heard) = server().await;
+        for _ in 0..3 {
+            resolver.ipv4("two.test", FAST).await.unwrap();
+            resolver.ipv4("zero.test", FAST).await.unwrap();
+        }
+        let heard = heard.lock().unwrap();
+        let asked = |name: &str| heard.iter().filter(|heard| *heard == name).count();
+        assert_eq!((asked("two.test."), asked("zero.test.")), (1, 3));
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_has_a_cause_h5_h41() {
+        let (resolver, _) = server().await;
+        for (name, expect) in [
+            ("none.test", "Failure: DNS resolution failed: no A record"),
+            ("silent.test", "Failure: DNS resolution failed: no answer in time"),
+            ("broken.test", "Failure: DNS resolution failed: "),
+        ] {
+            let said = resolver.ipv4(name, SLOW).await.unwrap_err().to_string();
+            assert!(said.starts_with(expect), "{name}: {said}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Rows that must run into a time limit have a short one; all others have one that no slow machine reaches.
 
+mod bounds;
 mod tls;
 
 use std::io::Write;
@@ -149,7 +150,7 @@ fn answer(head: &str) -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn heads_h10_h41() {
+async fn heads_h9_h10_h17_h41() {
     let endless = format!("X: {}\r\n", "x".repeat(100));
     check_rows(vec![
         ("a plain 200", PATIENT_MS, None, answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), OK),
@@ -240,6 +241,21 @@ async fn heads_h10_h41() {
         ("reset after the request", PATIENT_MS, None, vec![Read, Reset], "Failure: Connection reset"),
         ("closed after the request", PATIENT_MS, None, vec![Read], CLOSED),
         ("closed in the head", PATIENT_MS, None, answer("HTTP/1.1 200 OK\r\nA: b"), CLOSED),
+        ("reset before the request", PATIENT_MS, None, vec![Reset], "Failure: Connection reset"),
+        (
+            "reset in the head",
+            PATIENT_MS,
+            None,
+            vec![Read, text("HTTP/1.1 200 OK\r\nA: b"), Pause, Reset],
+            "Failure: Connection reset",
+        ),
+        (
+            "a head byte by byte, without an end",
+            SHORT_MS,
+            None,
+            vec![Read, text("HTTP/1.1 200 OK\r\nA: "), Repeat(b"b".to_vec())],
+            LATE,
+        ),
         ("answered without reading", PATIENT_MS, None, vec![text("HTTP/1.1 200 OK\r\n\r\n")], OK),
     ])
     .await;
@@ -293,7 +309,7 @@ fn with_chunks(headers: &str, body: &[u8], size: usize) -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn bodies_h11_and_vector_4() {
+async fn bodies_h9_h11_and_vector_4() {
     let ok = Some("ok");
     let gzipped = "Content-Encoding: gzip\r\n";
     let deflated = "Content-Encoding: deflate\r\n";
@@ -379,6 +395,38 @@ async fn bodies_h11_and_vector_4() {
             CLOSED,
         ),
         (
+            "a body byte by byte",
+            SHORT_MS,
+            ok,
+            vec![Read, text("HTTP/1.1 200 OK\r\n\r\n"), Repeat(b".".to_vec())],
+            BODY_LATE,
+        ),
+        (
+            "reset in the body",
+            PATIENT_MS,
+            ok,
+            vec![Read, text("HTTP/1.1 200 OK\r\n\r\nall is"), Pause, Reset],
+            "Failure: Connection reset",
+        ),
+        (
+            "a chunk size without an end",
+            PATIENT_MS,
+            ok,
+            vec![
+                Read,
+                text("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x="),
+                Repeat(vec![b'.'; 100]),
+            ],
+            NOT_FOUND,
+        ),
+        (
+            "a chunk that never comes",
+            SHORT_MS,
+            ok,
+            vec![Read, text("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n"), Hang],
+            BODY_LATE,
+        ),
+        (
             "an endless body",
             PATIENT_MS,
             ok,
@@ -437,6 +485,24 @@ async fn names_are_resolved_to_ipv4_h5() {
 }
 
 #[tokio::test]
+async fn endpoints_are_reached_over_ipv6_h5() {
+    let listener = TcpListener::bind("[::1]:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut check = check(port, http(None), PATIENT_MS);
+    check.endpoint.address = Some(std::net::Ipv6Addr::LOCALHOST.into());
+    let served = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let request = read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        request
+    };
+    let prober = prober();
+    let (observation, request) = tokio::join!(prober.probe(&check), served);
+    assert_eq!(observation.unwrap().to_string(), OK);
+    assert!(request.contains(&format!("\r\nHost: [::1]:{port}\r\n")), "{request}");
+}
+
+#[tokio::test]
 async fn a_forbidden_address_is_not_contacted_h6() {
     let targets = TargetPolicy { deny: vec!["127.0.0.0/8".parse().unwrap()], ..TargetPolicy::default() };
     let prober = Prober::new(Arc::new(Resolver::from_system()), targets);
@@ -462,6 +528,26 @@ fn host_headers_h14_and_vector_5() {
     assert_eq!(host_of(None, "192.0.2.7", 8443, https(true)), "192.0.2.7:8443");
     assert_eq!(host_of(None, "2001:db8::7", 80, http(None)), "[2001:db8::7]");
     assert_eq!(host_of(None, "2001:db8::7", 8080, http(None)), "[2001:db8::7]:8080");
+}
+
+#[tokio::test]
+async fn every_probe_opens_a_new_connection_and_closes_it_h8() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let check = check(listener.local_addr().unwrap().port(), http(None), PATIENT_MS);
+    let prober = prober();
+    for _ in 0..3 {
+        let served = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let request = read_request(&mut stream).await;
+            assert!(request.contains("\r\nConnection: close\r\n"), "{request}");
+            // An endpoint that would keep the connection: the prober closes it all the same.
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            let ended = stream.read(&mut [0; 64]).await;
+            assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+        };
+        let (observation, ()) = tokio::join!(prober.probe(&check), served);
+        assert_eq!(observation.unwrap().to_string(), OK);
+    }
 }
 
 #[tokio::test]

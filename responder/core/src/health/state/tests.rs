@@ -1,10 +1,12 @@
-//! Histories of whole states, section 10's vectors among them; trees against an obvious model.
+//! Histories of whole states, section 10's vectors among them.
+
+mod simulation;
+mod trees;
 
 use std::time::Duration;
 
-use proptest::prelude::*;
-
 use super::*;
+use crate::health::{Evaluation, Latency, Observation, Override};
 use crate::model::check::{
     AlarmCheck, ComparisonOperator, Endpoint, EndpointCheck, InsufficientData, Protocol,
 };
@@ -317,6 +319,10 @@ fn a_restart_resumes_verdicts_of_unchanged_checks_h20() {
 
     let mut again = Node::resume(&["a"], [declared(), calculated("p", &["x"], 1)], stored.clone());
     assert!(!again.healthy("x") && !again.healthy("p"));
+    let since =
+        |node: &Node| -> Vec<_> { node.state.summaries(node.now).iter().map(|s| s.changed_at).collect() };
+    assert_eq!(since(&again), since(&node), "the time of the last change survives (H-39)");
+    assert!(since(&again)[0].is_some());
     again.probes("a", "x", "PP");
     assert!(!again.healthy("x"));
     again.probes("a", "x", "P");
@@ -458,146 +464,71 @@ fn a_circle_of_parents_ends() {
     node.declare([odd, calculated("q", &["p"], 1)]);
 }
 
-/// One step of a random history.
-#[derive(Debug, Clone)]
-enum Step {
-    Probes(usize, bool),
-    Disable(usize, bool),
-    Invert(usize, bool),
-    Force(usize, Option<Override>),
-    Threshold(usize, u16),
-    Remove(usize),
-    Control(bool),
+#[test]
+fn a_transition_tells_how_long_it_took_from_the_first_failed_probe_h19_h37() {
+    let mut node = Node::new(&["a"], [check("x", CheckKind::Endpoint(endpoint()))]);
+    node.probes("a", "x", "PPPFFP");
+    let transitions = node.probes("a", "x", "FFF");
+    let TransitionReason::Observed { detection, .. } = &transitions[0].reason else { panic!() };
+    // Three probes a second apart, of which the first had begun 3 ms before its end.
+    assert_eq!(*detection, Some(Duration::from_millis(2003)));
 }
 
-const LEAVES: [&str; 4] = ["a", "b", "c", "r"];
-const PARENTS: [&str; 2] = ["p", "q"];
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let any_check = 0..LEAVES.len() + PARENTS.len();
-    let operator = prop_oneof![Just(None), Just(Some(Override::Healthy)), Just(Some(Override::Unhealthy))];
-    let step = prop_oneof![
-        4 => (0usize..3, any::<bool>()).prop_map(|(at, passed)| Step::Probes(at, passed)),
-        2 => (any_check.clone(), any::<bool>()).prop_map(|(at, on)| Step::Disable(at, on)),
-        2 => (any_check.clone(), any::<bool>()).prop_map(|(at, on)| Step::Invert(at, on)),
-        2 => (any_check.clone(), operator).prop_map(|(at, operator)| Step::Force(at, operator)),
-        1 => (0usize..2, 0u16..6).prop_map(|(at, threshold)| Step::Threshold(at, threshold)),
-        1 => (0usize..4).prop_map(Step::Remove),
-        1 => any::<bool>().prop_map(Step::Control),
-    ];
-    prop::collection::vec(step, 0..40)
+#[test]
+fn a_list_tells_status_share_children_and_the_last_change_h39() {
+    let mut node =
+        Node::new(&["a", "b"], [check("x", CheckKind::Endpoint(endpoint())), calculated("p", &["x"], 1)]);
+    let x = |node: &Node| node.state.summaries(node.now).remove(1);
+    assert_eq!((x(&node).status, x(&node).changed_at), (HealthStatus::Unknown, None), "no status yet");
+    node.probes("a", "x", "P");
+    assert_eq!((x(&node).status, x(&node).changed_at), (HealthStatus::Healthy, None));
+    node.probes("a", "x", "FFF");
+    assert_eq!(x(&node).checkers.unwrap().percent(), Some(0.0), "of those that have reported");
+    assert_eq!((x(&node).status, x(&node).changed_at), (HealthStatus::Unhealthy, Some(node.now)));
+    node.probes("b", "x", "F");
+    assert_eq!(x(&node).checkers.unwrap().percent(), Some(50.0), "Initial sees it healthy");
+    let parent = node.state.summaries(node.now).remove(0);
+    assert_eq!((parent.healthy_children, parent.checkers), (Some(1), None));
+    assert_eq!(parent.reason, "Success: 1 of 1 child health checks healthy, 1 needed");
+    node.edit("x", |check| check.disabled = true);
+    assert_eq!(x(&node).checkers, None, "no share while disabled");
 }
 
-/// What is true of one check, without any memory of how it came about.
-#[derive(Debug, Clone)]
-struct Fact {
-    raw: bool,
-    disabled: bool,
-    inverted: bool,
-    operator: Option<Override>,
-    children: Option<(Vec<&'static str>, u16)>,
-}
-
-/// The obvious slow model: every status from scratch, children by recursion.
-fn model(facts: &BTreeMap<&'static str, Fact>, id: &str) -> bool {
-    let Some(fact) = facts.get(id) else { return true };
-    if let Some(operator) = fact.operator {
-        return operator == Override::Healthy;
-    }
-    let raw = match &fact.children {
-        _ if fact.disabled => true,
-        Some((children, threshold)) => {
-            children.iter().filter(|child| model(facts, child)).count() >= usize::from(*threshold)
-        }
-        None => fact.raw,
+#[test]
+fn measures_are_numbers_per_region_and_over_all_h17_h42() {
+    let probed = |passed: bool, connect: u64, first_byte: Option<u64>| Observation {
+        latency: passed.then(|| Latency {
+            connect: Some(Duration::from_millis(connect)),
+            first_byte: first_byte.map(Duration::from_millis),
+            tls_handshake: None,
+        }),
+        ..result(passed)
     };
-    if fact.inverted { !raw } else { raw }
-}
-
-proptest! {
-    #[test]
-    fn trees_agree_with_the_obvious_model_h32_to_h38(steps in steps()) {
-        let all: Vec<&'static str> = LEAVES.into_iter().chain(PARENTS).collect();
-        let mut node = Node::new(
-            &["k"],
-            [
-                check("a", CheckKind::Endpoint(endpoint())),
-                check("b", CheckKind::Endpoint(endpoint())),
-                check("c", CheckKind::Endpoint(endpoint())),
-                check("r", CheckKind::RecoveryControl { arn: "arn:a".into() }),
-                calculated("p", &LEAVES, 2),
-                calculated("q", &["a", "p"], 1),
-            ],
-        );
-        let fact = |raw, children| Fact { raw, disabled: false, inverted: false, operator: None, children };
-        let mut facts = BTreeMap::from([
-            ("a", fact(true, None)),
-            ("b", fact(true, None)),
-            ("c", fact(true, None)),
-            ("r", fact(false, None)),
-            ("p", fact(true, Some((LEAVES.to_vec(), 2)))),
-            ("q", fact(true, Some((vec!["a", "p"], 1)))),
-        ]);
-        let mut on = false;
-        let mut seen: BTreeMap<&str, bool> = all.iter().map(|id| (*id, node.healthy(id))).collect();
-        for (version, step) in (1..).zip(steps) {
-            let transitions = match step {
-                Step::Probes(at, passed) => {
-                    if let Some(fact) = facts.get_mut(all[at]) && !fact.disabled {
-                        fact.raw = passed;
-                    }
-                    node.probes("k", all[at], if passed { "PPP" } else { "FFF" })
-                }
-                Step::Disable(at, disabled) if facts.contains_key(all[at]) => {
-                    let fact = facts.get_mut(all[at]).unwrap();
-                    if fact.disabled != disabled {
-                        fact.raw = all[at] != "r" || on;
-                    }
-                    fact.disabled = disabled;
-                    node.edit(all[at], |check| check.disabled = disabled)
-                }
-                Step::Invert(at, inverted) if facts.contains_key(all[at]) => {
-                    facts.get_mut(all[at]).unwrap().inverted = inverted;
-                    node.edit(all[at], |check| check.inverted = inverted)
-                }
-                Step::Force(at, operator) if facts.contains_key(all[at]) => {
-                    facts.get_mut(all[at]).unwrap().operator = operator;
-                    node.force(all[at], operator)
-                }
-                Step::Threshold(at, value) => {
-                    facts.get_mut(PARENTS[at]).unwrap().children.as_mut().unwrap().1 = value;
-                    node.edit(PARENTS[at], |check| {
-                        if let CheckKind::Calculated { threshold, .. } = &mut check.kind {
-                            *threshold = value;
-                        }
-                    })
-                }
-                Step::Remove(at) => {
-                    facts.remove(all[at]);
-                    node.checks.remove(&CheckId::from(all[at]));
-                    node.declare([])
-                }
-                Step::Control(switch) => {
-                    on = switch;
-                    if let Some(fact) = facts.get_mut("r") {
-                        fact.raw = switch;
-                    }
-                    node.state.set_routing_control(node.now, "arn:a", RoutingControl { on: switch, version })
-                }
-                _ => continue,
-            };
-            for id in &all {
-                prop_assert_eq!(node.healthy(id), model(&facts, id), "{}", id);
-            }
-            // The transitions are exactly the changes that a reader of the view sees.
-            for transition in transitions {
-                let id = all.iter().find(|id| **id == &*transition.check.0).unwrap();
-                prop_assert_eq!(transition.from.counts_as_healthy(), seen[id]);
-                seen.insert(id, transition.to.counts_as_healthy());
-            }
-            for id in &all {
-                prop_assert_eq!(node.healthy(id), seen[id]);
-            }
-        }
+    let mut node = Node::new(&[], [check("x", CheckKind::Endpoint(endpoint())), calculated("p", &["x"], 1)]);
+    let labelled =
+        |name: &str, region: Option<&str>| Checker { region: region.map(Into::into), ..checker(name) };
+    let checkers = vec![labelled("a", Some("eu")), labelled("b", Some("eu")), labelled("c", None)];
+    node.state.set_checkers(node.now, checkers);
+    let mut observe = |checker: &str, observation| {
+        node.state.observe(node.now, &checker.into(), &"x".into(), observation);
+        node.state.measures(node.now).remove(1)
+    };
+    observe("a", probed(true, 10, Some(100)));
+    observe("b", probed(true, 30, None));
+    let measure = observe("c", probed(true, 50, None));
+    let connect = |latency: &Latency| latency.connect.unwrap().as_millis();
+    assert_eq!((measure.healthy, measure.healthy_percent), (true, Some(100.0)));
+    assert_eq!(connect(&measure.latency["eu"]), 20);
+    assert_eq!(measure.latency["eu"].first_byte, Some(Duration::from_millis(100)), "only one measured it");
+    assert_eq!(connect(&measure.latency["c"]), 50, "a location without a label is its own region");
+    let over_all = measure.latency_over_all.unwrap();
+    assert_eq!((connect(&over_all), over_all.tls_handshake), (30, None));
+    let measure = observe("c", probed(false, 0, None));
+    assert!(!measure.latency.contains_key("c"), "failed probes leave no latency");
+    for _ in 0..3 {
+        observe("c", probed(false, 0, None));
     }
+    let measures = node.state.measures(node.now);
+    assert_eq!(measures[1].healthy_percent.unwrap().round(), 67.0);
+    assert_eq!((measures[0].healthy_children, measures[0].healthy_percent), (Some(1), None));
 }

@@ -27,6 +27,7 @@ impl ResolvesServerCert for OneCertificate {
 async fn tls_server(
     name: &str,
     versions: &[&'static rustls::SupportedProtocolVersion],
+    steps: Vec<Step>,
 ) -> (u16, Arc<OneCertificate>) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let provider = rustls::crypto::ring::default_provider();
@@ -43,10 +44,12 @@ async fn tls_server(
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
+            let (acceptor, steps) = (acceptor.clone(), steps.clone());
             tokio::spawn(async move {
-                if let Ok(mut session) = acceptor.accept(stream).await {
-                    let _ = play(&mut session, &answer("HTTP/1.1 200 OK\r\n\r\n")).await;
+                if let Ok(mut session) = acceptor.accept(stream).await
+                    && let Ok(true) = play(&mut session, &steps).await
+                {
+                    session.get_ref().0.set_zero_linger().unwrap();
                 }
             });
         }
@@ -67,7 +70,8 @@ async fn certificates_are_not_validated_and_names_are_sent_h15_h16() {
         (both[1], None, true, vec![None]),
     ] {
         for version in versions {
-            let (port, certificate) = tls_server(certificate_name, &[version]).await;
+            let (port, certificate) =
+                tls_server(certificate_name, &[version], answer("HTTP/1.1 200 OK\r\n\r\n")).await;
             let mut check = check(port, https(sni), PATIENT_MS);
             check.endpoint.name = name.map(Into::into);
             let observation = prober.probe(&check).await.unwrap();
@@ -98,5 +102,34 @@ async fn tls_failures_h41() {
     ] {
         let check = check(server(steps).await, https(true), timeout_ms);
         assert_eq!(prober.probe(&check).await.unwrap().to_string(), expect);
+    }
+}
+
+#[tokio::test]
+async fn what_goes_wrong_within_tls_has_the_names_of_http_h41() {
+    let prober = prober();
+    let head = || text("HTTP/1.1 200 OK\r\n\r\nall is");
+    for (sentence, search, steps, timeout_ms, expect) in [
+        ("reset after the handshake", None, vec![Pause, Reset], PATIENT_MS, "Failure: Connection reset"),
+        ("reset after the request", None, vec![Read, Reset], PATIENT_MS, "Failure: Connection reset"),
+        (
+            "reset in the body",
+            Some("ok"),
+            vec![Read, head(), Pause, Reset],
+            PATIENT_MS,
+            "Failure: Connection reset",
+        ),
+        ("closed after the request", None, vec![Read], PATIENT_MS, CLOSED),
+        ("no answer", None, vec![Read, Hang], SHORT_MS, LATE),
+        ("a slow body", Some("ok"), vec![Read, head(), Hang], SHORT_MS, BODY_LATE),
+        ("not HTTP", None, vec![Read, text("220 smtp\r\n"), Hang], PATIENT_MS, MALFORMED),
+    ] {
+        let (port, _) = tls_server("web.example.com", rustls::ALL_VERSIONS, steps).await;
+        let protocol =
+            Protocol::Http { tls: Some(Sni(true)), path: "/".into(), search: search.map(Into::into) };
+        // The handshake of a debug build takes its part of the time limit.
+        let timeout_ms = if timeout_ms == SHORT_MS { 4 * SHORT_MS } else { timeout_ms };
+        let observation = prober.probe(&check(port, protocol, timeout_ms)).await.unwrap();
+        assert_eq!(observation.to_string(), expect, "{sentence}");
     }
 }
