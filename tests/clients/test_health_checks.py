@@ -100,6 +100,12 @@ class HealthChecks(Case):
                     CallerReference=self.reference(), HealthCheckConfig=config,
                 )
                 self.assertTrue(message)
+        message = self.refused(
+            "InvalidInput", 400, self.route53.create_health_check, CallerReference=self.reference(),
+            HealthCheckConfig={"Type": "TCP", "IPAddress": "127.0.0.1", "Port": 1,
+                               "FullyQualifiedDomainName": "a.example"},
+        )
+        self.assertIn("TCP health checks that have IP address must not have a fully qualified", message)
 
     def test_updates_and_versions(self):
         check = self.create(Type="HTTP", IPAddress="127.0.0.9", ResourcePath="/a", Disabled=True)

@@ -165,6 +165,35 @@ class Records(Case):
         missing["AliasTarget"]["HostedZoneId"] = "Z0FOREIGN"
         self.assertIn("does not lie within the target zone", self.refuse_change(zone, "CREATE", missing))
 
+    def test_protections(self):
+        zone = self.zone("protect.example")
+        self.change(zone, ("CREATE", a("www.protect.example", "192.0.2.1")))
+        protect = self.route53.create_resource_record_set_protections
+        one = {"RecordName": "www.protect.example", "RecordType": "A", "Comment": "ask first"}
+        two = {"RecordName": "*.protect.example", "RecordType": "TXT"}
+        protect(HostedZoneId=zone, Protections=[one])
+        message = self.refuse_change(zone, "DELETE", a("WWW.protect.example", "192.0.2.1"))
+        self.assertIn("[name='www.protect.example.', type='A'] but it is protected: ask first", message)
+        self.refused("ProtectionAlreadyExists", 409, protect, HostedZoneId=zone, Protections=[one])
+        self.refused(
+            "InvalidResourceRecordSetProtectionBatch", 400, protect, HostedZoneId=zone, Protections=[one, two]
+        )
+        listed = self.route53.list_resource_record_set_protections(HostedZoneId=zone)
+        self.assertEqual([{**one, "RecordName": "www.protect.example."}], listed["ResourceRecordSetProtections"])
+        protect(HostedZoneId=zone, Protections=[two])
+        page = self.route53.list_resource_record_set_protections(HostedZoneId=zone, MaxResults="1")
+        names = [page["ResourceRecordSetProtections"][0]["RecordName"]]
+        page = self.route53.list_resource_record_set_protections(HostedZoneId=zone, NextToken=page["NextToken"])
+        names.append(page["ResourceRecordSetProtections"][0]["RecordName"])
+        self.assertEqual((["\\052.protect.example.", "www.protect.example."], False), (names, "NextToken" in page))
+        release = self.route53.delete_resource_record_set_protections
+        keys = [{key: each[key] for key in ["RecordName", "RecordType"]} for each in [one, two]]
+        release(HostedZoneId=zone, Protections=keys)
+        self.refused(
+            "InvalidResourceRecordSetProtectionBatch", 400, release, HostedZoneId=zone, Protections=keys
+        )
+        self.change(zone, ("DELETE", a("www.protect.example", "192.0.2.1")))
+
     def test_test_dns_answer(self):
         zone = self.zone("answer.example")
         self.change(zone, ("CREATE", a("WWW.answer.example", "192.0.2.1", "192.0.2.2")))

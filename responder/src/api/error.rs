@@ -16,17 +16,37 @@ pub struct ApiError {
     pub code: &'static str,
     /// For people, though some clients match words of it.
     pub message: String,
+    /// What is wrong with single items, where the code has such.
+    pub errors: Vec<ItemError>,
+}
+
+/// `ProtectionError`: what is wrong with one item of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemError {
+    /// The record set's name.
+    pub record_name: String,
+    /// Its type.
+    pub record_type: String,
+    /// Why it is refused.
+    pub code: &'static str,
+    /// The same for people.
+    pub message: String,
 }
 
 impl ApiError {
     /// A code that is told with status 400, as most are.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, message: message.into() }
+        Self { status: StatusCode::BAD_REQUEST, code, message: message.into(), errors: Vec::new() }
     }
 
     /// The same with another status.
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same with what is wrong with single items.
+    pub fn with_errors(self, errors: Vec<ItemError>) -> Self {
+        Self { errors, ..self }
     }
 
     /// `InvalidInput`
@@ -68,6 +88,16 @@ impl ApiError {
                 xml.text("Type", sender);
                 xml.text("Code", self.code);
                 xml.text("Message", &self.message);
+                if !self.errors.is_empty() {
+                    xml.list("Errors", &self.errors, |xml, error| {
+                        xml.element("ProtectionError", |xml| {
+                            xml.text("RecordName", &error.record_name);
+                            xml.text("RecordType", &error.record_type);
+                            xml.text("Code", error.code);
+                            xml.text("Message", &error.message);
+                        });
+                    });
+                }
             });
             xml.text("RequestId", request_id);
         });

@@ -28,6 +28,9 @@ use crate::store::Store;
 /// The version that every path begins with.
 pub const VERSION: &str = "/2013-04-01";
 
+/// Gives what is known of a health check.
+pub type Reports = dyn Fn(&CheckId) -> Option<CheckReport> + Send + Sync;
+
 /// What operations are carried out on.
 pub struct Api {
     /// What is declared.
@@ -37,7 +40,7 @@ pub struct Api {
     /// What is answered from.
     pub table: Arc<ArcSwap<AnswerTable>>,
     /// What is known of a health check; none if nothing is yet.
-    pub health: Box<dyn Fn(&CheckId) -> Option<CheckReport> + Send + Sync>,
+    pub health: Box<Reports>,
     /// Networks that this node's probes come from.
     pub checker_networks: Box<dyn Fn() -> Vec<IpNet> + Send + Sync>,
     /// What new zones get, and bounds.

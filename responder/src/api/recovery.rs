@@ -32,12 +32,17 @@ const TARGET: &str = "ToggleCustomerAPI.";
 /// Most controls on a page.
 const PAGE_MAX: usize = 100;
 
+/// Gives all controls by ARN.
+pub type List = dyn Fn() -> Option<BTreeMap<Arc<str>, RoutingControl>> + Send + Sync;
+/// Switches one on or off.
+pub type Switch = dyn Fn(&str, bool) -> bool + Send + Sync;
+
 /// The routing controls that are declared, and the switch.
 pub struct Controls {
     /// All by ARN; none while the node stops.
-    pub list: Box<dyn Fn() -> Option<BTreeMap<Arc<str>, RoutingControl>> + Send + Sync>,
+    pub list: Box<List>,
     /// Switches one, which is stored when this returns; false while the node stops.
-    pub switch: Box<dyn Fn(&str, bool) -> bool + Send + Sync>,
+    pub switch: Box<Switch>,
 }
 
 impl fmt::Debug for Controls {

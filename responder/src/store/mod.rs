@@ -34,7 +34,8 @@ pub use commit::Commit;
 pub use error::StoreError;
 pub use reading::Reading;
 pub use rows::{
-    ChangeRow, CheckRow, CollectionRow, DelegationSetRow, Reference, ResourceKind, Row, ZoneRow, set_key,
+    ChangeRow, CheckRow, CollectionRow, DelegationSetRow, ProtectionRow, Reference, ResourceKind, Row,
+    ZoneRow, set_key,
 };
 
 use reading::read_revision;

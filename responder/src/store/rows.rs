@@ -24,7 +24,7 @@ pub(super) const RECORD_SETS: &str = "record_sets";
 pub(super) const TAGS: &str = "tags";
 
 /// Every table but [`META`].
-pub(super) const TABLES: [&str; 8] = [
+pub(super) const TABLES: [&str; 9] = [
     ZoneRow::TABLE,
     RECORD_SETS,
     TAGS,
@@ -33,6 +33,7 @@ pub(super) const TABLES: [&str; 8] = [
     CheckRow::TABLE,
     CollectionRow::TABLE,
     DelegationSetRow::TABLE,
+    ProtectionRow::TABLE,
 ];
 
 /// A table by name.
@@ -159,6 +160,22 @@ pub struct DelegationSetRow {
 
 impl Row for DelegationSetRow {
     const TABLE: &'static str = "delegation_sets";
+}
+
+/// A protection, by zone id and the key of its name and type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectionRow {
+    /// In listed form.
+    pub name: String,
+    /// Type.
+    pub record_type: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl Row for ProtectionRow {
+    const TABLE: &'static str = "protections";
 }
 
 /// What can be tagged, and named by caller references.

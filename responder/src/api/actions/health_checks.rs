@@ -117,6 +117,7 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     let mut config =
         HealthCheckConfig { check_type: given.required("Type")?, ..HealthCheckConfig::default() };
     health_check_xml::read(given, &mut config)?;
+    refuse_contradictions(&config)?;
     let row = CheckRow { caller_reference: reference.clone(), version: 1, config };
     let (id, _) = api.store.change(|reading, commit| {
         let kind = ResourceKind::HealthCheck.as_str();
@@ -135,6 +136,19 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         Ok(id)
     })?;
     Ok(Reply::created(format!("healthcheck/{id}"), |xml| write(xml, &id, &row)))
+}
+
+/// What Route 53 has words of its own for.
+fn refuse_contradictions(config: &HealthCheckConfig) -> Result<(), ApiError> {
+    let has_both = config.ip_address.is_some() && config.fully_qualified_domain_name.is_some();
+    let what = if config.check_type == "TCP" && has_both {
+        "TCP health checks that have IP address must not have a fully qualified domain name specified."
+    } else if config.check_type != "CLOUDWATCH_METRIC" && config.alarm_identifier.is_some() {
+        "Basic health checks must not have an metric region specified."
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::invalid_input(format!("Invalid parameter : {what}")))
 }
 
 fn get(api: &Api, request: &Request) -> Result<Reply, ApiError> {

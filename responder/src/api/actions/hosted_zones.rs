@@ -12,7 +12,7 @@ use crate::api::identifiers;
 use crate::api::route::{Reply, Request, Route, bare_id, route};
 use crate::api::xml::Xml;
 use crate::declared::record_set_count;
-use crate::store::{Reading, Reference, ResourceKind, StoreError, ZoneRow};
+use crate::store::{ProtectionRow, Reading, Reference, ResourceKind, StoreError, ZoneRow};
 
 pub(super) const ROUTES: &[Route] = &[
     route("POST", "hostedzone", "CreateHostedZone", create),
@@ -216,7 +216,8 @@ fn delete(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         let is_required = |key: &(Name, RecordType)| {
             key.0 == zone.apex && matches!(key.1, RecordType::SOA | RecordType::NS)
         };
-        if !zone.groups.keys().all(is_required) {
+        let is_protected = !reading.rows_from::<ProtectionRow>(&[id], "", 1)?.is_empty();
+        if is_protected || !zone.groups.keys().all(is_required) {
             let what = "The specified hosted zone contains non-required resource record sets  and so cannot be deleted.";
             return Err(ApiError::new("HostedZoneNotEmpty", what));
         }

@@ -14,6 +14,7 @@ mod hosted_zones;
 mod limits;
 mod missing;
 mod place_names;
+mod protections;
 pub mod record_set_xml;
 mod record_sets;
 mod tags;
@@ -37,6 +38,7 @@ pub const TABLES: &[&[Route]] = &[
     delegation_sets::ROUTES,
     geo_locations::ROUTES,
     limits::ROUTES,
+    protections::ROUTES,
     vpcs::ROUTES,
     tags::ROUTES,
     missing::ROUTES,

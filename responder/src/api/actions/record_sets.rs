@@ -5,7 +5,7 @@ use pulse53_core::model::{Name, Zone};
 use pulse53_core::route53::ResourceRecordSet;
 
 use super::hosted_zones::{find, find_writable};
-use super::{changes, record_set_xml};
+use super::{changes, protections, record_set_xml};
 use crate::api::error::ApiError;
 use crate::api::http::Api;
 use crate::api::route::{Reply, Request, Route, route};
@@ -32,6 +32,7 @@ fn change(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     };
     let (change, _) = api.store.change(|reading, commit| {
         let (zone, _) = find_writable(reading, id)?;
+        protections::check(reading, &zone.id, &changes)?;
         let applied = apply(reading.declared(), &zone, &changes, &api.settings.limits)?;
         commit.declare_zone(applied.zone, &applied.edits)?;
         Ok::<_, ApiError>(changes::record(reading, commit, comment)?)
