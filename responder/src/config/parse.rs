@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use pulse53_core::assemble::Limits;
 use pulse53_core::model::{Name, ZoneId};
 use toml::de::DeTable;
@@ -185,11 +184,11 @@ impl Reader<'_> {
     fn checker(&self, section: Section<'_>) -> Checker {
         let checker = Checker {
             name: section.or("name", "local".to_owned(), |raw| value::short_text(raw, 64)),
-            ip_ranges: section.or("ip_ranges", Vec::new(), |raw| value::list(raw, network)),
+            ip_ranges: section.or("ip_ranges", Vec::new(), |raw| value::list(raw, value::network)),
             region: section.get("region", |raw| value::short_text(raw, 64)).map(|(region, _)| region),
             address: section.get("address", value::address).map(|(address, _)| address),
-            allow: section.or("allow", Vec::new(), |raw| value::list(raw, network)),
-            deny: section.or("deny", Vec::new(), |raw| value::list(raw, network)),
+            allow: section.or("allow", Vec::new(), |raw| value::list(raw, value::network)),
+            deny: section.or("deny", Vec::new(), |raw| value::list(raw, value::network)),
         };
         section.finish();
         checker
@@ -377,12 +376,6 @@ fn zone_name(raw: Raw<'_>) -> Read<Name> {
     let text = value::text(raw)?;
     Name::from_route53(&text)
         .map_err(|error| Refusal::new(raw, format!("{text:?} is no domain name: {error}")))
-}
-
-fn network(raw: Raw<'_>) -> Read<IpNet> {
-    let text = value::text(raw)?;
-    text.parse()
-        .map_err(|_| Refusal::new(raw, format!("{text:?} is no network: write one such as \"192.0.2.0/24\"")))
 }
 
 fn zone_id(raw: Raw<'_>) -> Read<ZoneId> {

@@ -107,7 +107,8 @@ level = "info,pulse53::serve=debug"
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 45);
+    assert_eq!(zone.source.line, 46);
+    assert_eq!(config.checker.ip_ranges.len(), 2);
     assert_eq!(config.api.name_servers[1].to_string(), "ns2.example.net.");
     assert_eq!(config.api.hostmaster.unwrap().to_string(), "dns.example.net.");
     assert_eq!(config.api.credentials[0].secret_access_key_file, Path::new("etc/secret"));
@@ -179,7 +180,7 @@ fn probe_prefixes_and_routing_controls_are_refused_in_their_place_h6_h31() {
     check(
         "[checker]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\naddress = \"fra1\"\n",
         &[
-            "etc/pulse53.toml:2:24: checker.allow: \"10.0.0.0/33\" is not a prefix: write it as \"192.0.2.0/24\" or \"2001:db8::/32\"",
+            "etc/pulse53.toml:2:24: checker.allow: \"10.0.0.0/33\" is not a network: write it as \"192.0.2.0/24\" or \"2001:db8::/32\"",
             "etc/pulse53.toml:3:11: checker.address: \"fra1\" is not an address: write it as \"192.0.2.53\" or \"2001:db8::53\"",
         ],
     );
