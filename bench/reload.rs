@@ -50,6 +50,8 @@ fn main() {
             let alone = longest_pause(&table, &queries, |begun| begun.elapsed() > Duration::from_secs(2));
             (alone, longest_pause(&table, &queries, |_| done.load(Ordering::Relaxed)))
         });
+        // Also if a reload fails: the scope waits for the thread.
+        let stop = Stop(&done);
         std::thread::sleep(Duration::from_millis(2_100));
         println!(
             "{:>8} {:>12} {:>12} {:>12} {:>12}   classes, nodes",
@@ -58,11 +60,20 @@ fn main() {
         for reload in 1..=RELOADS {
             load(reload, &database, &latency, &mixed, &table);
         }
-        done.store(true, Ordering::Relaxed);
+        drop(stop);
         let (alone, beside) = answering.join().expect("answers do not fail");
         println!("longest pause between two answers: {alone:.1?} alone, {beside:.1?} beside reloads");
     });
     println!("memory: {} MiB before, {} MiB after, {} MiB at most", before, memory("VmRSS"), memory("VmHWM"));
+}
+
+/// Ends the answering when it goes.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn load(reload: u64, database: &Path, latency: &Path, mixed: &Mixed, table: &ArcSwap<AnswerTable>) {
