@@ -20,15 +20,19 @@ const NAMES: [&str; 3] = ["failover.example.com", "weighted.example.com", "alias
 /// Queries of each name in each family, once its answers have changed.
 const DRAWS: usize = 100;
 
-#[test]
-fn answers_follow_an_endpoint() {
-    let Some(site) = Site::make() else { return };
+/// Both endpoints, live, and the zone that names them.
+fn live(site: &Site) -> [Endpoint; 2] {
     for endpoint in [FIRST, SECOND] {
         site.network.server.ip(&format!("address add {}/32 dev lo", Ipv4Addr::from(endpoint)));
     }
-    let first = Endpoint::start(&site.network.server, FIRST.into());
-    let _second = Endpoint::start(&site.network.server, SECOND.into());
-    declare(&site);
+    declare(site);
+    [FIRST, SECOND].map(|endpoint| Endpoint::start(&site.network.server, endpoint.into()))
+}
+
+#[test]
+fn answers_follow_an_endpoint() {
+    let Some(site) = Site::make() else { return };
+    let [first, _second] = live(&site);
     let agent = site.start();
     let mut client = site.client();
 
@@ -92,12 +96,7 @@ fn people_are_told(site: &Site, agent: &Agent<'_>) {
 #[test]
 fn an_agent_killed_in_mid_probe_and_started_again_changes_no_answer() {
     let Some(site) = Site::make() else { return };
-    for endpoint in [FIRST, SECOND] {
-        site.network.server.ip(&format!("address add {}/32 dev lo", Ipv4Addr::from(endpoint)));
-    }
-    let first = Endpoint::start(&site.network.server, FIRST.into());
-    let _second = Endpoint::start(&site.network.server, SECOND.into());
-    declare(&site);
+    let [first, _second] = live(&site);
     let agent = site.start();
     let mut client = site.client();
     as_when_both_live(&mut client);

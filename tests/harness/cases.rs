@@ -18,6 +18,8 @@ use pulse53_core::{rdata, route53};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::frame::subnet_data;
+
 /// The hosted zone id that alias targets in cases name.
 pub const ZONE_ID: &str = "ZPULSE53EXAMPLE";
 
@@ -90,13 +92,8 @@ impl CaseClient {
     /// The client-subnet option's data (RFC 7871 section 6), if the query has the option.
     pub fn subnet_option(&self) -> Option<Vec<u8>> {
         let (address, length) = self.subnet.as_deref()?.split_once('/').expect("address and length");
-        let (family, octets) = match address.parse().expect("an address") {
-            IpAddr::V4(address) => (1, address.octets().to_vec()),
-            IpAddr::V6(address) => (2, address.octets().to_vec()),
-        };
-        let length: u8 = length.parse().expect("a length");
-        let sent = &octets[..usize::from(length).div_ceil(8)];
-        Some([&[0, family, length, 0], sent].concat())
+        let length = length.parse().expect("a length");
+        Some(subnet_data(address.parse().expect("an address"), length))
     }
 
     /// Whether the option names fewer bits than routing looks at.

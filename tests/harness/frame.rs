@@ -25,6 +25,21 @@ const SERVICE_VLAN: u16 = 0x88a8;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
+/// The data of a client-subnet option that names so many bits of an address (RFC 7871 section 6).
+pub fn subnet_data(address: IpAddr, length: u8) -> Vec<u8> {
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (1, address.octets().to_vec()),
+        IpAddr::V6(address) => (2, address.octets().to_vec()),
+    };
+    let mut sent = octets[..usize::from(length).div_ceil(8)].to_vec();
+    if !length.is_multiple_of(8)
+        && let Some(last) = sent.last_mut()
+    {
+        *last &= 0xff << (8 - length % 8);
+    }
+    [vec![0, family, length, 0], sent].concat()
+}
+
 impl QueryFrame {
     /// A frame without VLAN tags.
     pub fn new(client: SocketAddr, server: SocketAddr, message: Vec<u8>) -> Self {

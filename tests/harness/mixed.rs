@@ -12,7 +12,7 @@ use pulse53_core::model::{CheckId, Name, Revision, Snapshot, ZoneId};
 use pulse53_core::route53;
 
 use crate::engines::SERVED;
-use crate::frame::{Opt, Query, QueryFrame};
+use crate::frame::{Opt, Query, QueryFrame, subnet_data};
 
 const ZONE_ID: &str = "ZPULSE53EXAMPLE";
 const CHECKS: usize = 40;
@@ -133,18 +133,9 @@ impl Mixed {
 
     /// A client subnet option with so many bits of some client's address.
     fn subnet(&self, random: &mut Rng, bits: impl Fn(&mut Rng, bool) -> u8) -> (u16, Vec<u8>) {
-        let (family, octets) = match self.client(random) {
-            IpAddr::V4(address) => (1, address.octets().to_vec()),
-            IpAddr::V6(address) => (2, address.octets().to_vec()),
-        };
-        let bits = bits(random, family == 1);
-        let mut sent = octets[..usize::from(bits).div_ceil(8)].to_vec();
-        if !bits.is_multiple_of(8)
-            && let Some(last) = sent.last_mut()
-        {
-            *last &= 0xff << (8 - bits % 8);
-        }
-        (8, [vec![0, family, bits, 0], sent].concat())
+        let address = self.client(random);
+        let bits = bits(random, address.is_ipv4());
+        (8, subnet_data(address, bits))
     }
 
     /// An address, most often one that something is known of.

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use pulse53_core::model::CheckId;
 use pulse53_tests::engines::{Engines, SERVED};
-use pulse53_tests::frame::{Opt, Query, QueryFrame};
+use pulse53_tests::frame::{Opt, Query, QueryFrame, subnet_data};
 use pulse53_tests::mixed::{Mixed, Subnets};
 use pulse53_tests::reply::Reply;
 use pulse53_tests::seed;
@@ -29,14 +29,8 @@ fn query(name: &str, options: Vec<(u16, Vec<u8>)>) -> [QueryFrame; 2] {
 
 /// The option's data for the first bits of an address of ones.
 fn subnet(family: u8, length: u8) -> Vec<u8> {
-    let mut data = vec![0, family, length, 0];
-    for bit in 0..length {
-        if bit % 8 == 0 {
-            data.push(0);
-        }
-        *data.last_mut().unwrap() |= 0x80 >> (bit % 8);
-    }
-    data
+    let address = if family == 1 { [0xff; 4].into() } else { [0xff; 16].into() };
+    subnet_data(address, length)
 }
 
 #[test]

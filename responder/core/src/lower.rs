@@ -2,7 +2,7 @@
 //!
 //! What does not fit is not hot, with a reason; userspace answers it just as well (law 9).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use pulse53_abi::limits::{BODY_LARGE, CLIENT_NODES_MAX, COLUMNS_MAX, PARTITION_W
 use crate::body::Body;
 use crate::compile::{Clients, Column, Plan, Weights};
 use crate::model::{Name, RecordType};
-use crate::table::{AnswerTable, Owner, ZoneTable};
+use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
 
 /// A question the kernel can answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,10 +105,11 @@ const CNAME_TYPES: [RecordType; 4] = [RecordType::CNAME, RecordType::A, RecordTy
 
 /// Every question of the table with its entry, or why it has none.
 pub fn lower(table: &AnswerTable) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
+    let above: HashSet<&[u8]> =
+        table.zones().flat_map(|zone| ancestors(zone.apex.as_wire()).skip(1)).collect();
     table.zones().flat_map(move |zone| {
         // What lies in a zone within this one is not this one's to answer.
-        let has_inner =
-            table.zones().any(|other| other.apex != zone.apex && other.apex.is_at_or_below(&zone.apex));
+        let has_inner = above.contains(zone.apex.as_wire());
         let is_own = move |name: &Name| {
             !has_inner || table.zone_of(name.as_wire()).is_some_and(|own| own.apex == zone.apex)
         };

@@ -1,6 +1,7 @@
 //! The file of DNS cookie secrets: one a line in hexadecimal, the current one first, the one it replaces second.
 
 use fastpath::cookie::Secret;
+use hex::FromHex;
 use pulse53_core::model::Source;
 
 use crate::config::{Origin, Problem};
@@ -17,7 +18,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<[Secret; 2], Problem> {
             let source = Source { file: file.into(), line: index as u32 + 1, column: 1 };
             Problem { origin: Origin::File(source), message: message.to_owned() }
         };
-        let secret = octets(line).map(Secret::new).ok_or_else(|| {
+        let secret = FromHex::from_hex(line).map(Secret::new).map_err(|_| {
             // What is wrong with it would tell what it is.
             refuse("a secret is 32 hexadecimal digits; make one with: openssl rand -hex 16")
         })?;
@@ -33,14 +34,6 @@ pub(super) fn read(file: &str, text: &str) -> Result<[Secret; 2], Problem> {
             Err(Problem::whole_file(file.to_owned(), "no secret: write one, made with: openssl rand -hex 16"))
         }
     }
-}
-
-/// The octets of 32 hexadecimal digits.
-fn octets(digits: &str) -> Option<[u8; 16]> {
-    if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(digits, 16).ok().map(u128::to_be_bytes)
 }
 
 #[cfg(test)]

@@ -18,7 +18,11 @@ pub(super) fn log(compiler: &Compiler, transitions: &[Transition], touched: &[Gr
         let Transition { check, from, to, reason } = transition;
         let moved: Vec<GroupIndex> = match transitions {
             [_] => touched.to_vec(),
-            _ => compiler.reached_by(check).into_iter().filter(|index| all.contains(index)).collect(),
+            _ => compiler
+                .dependents(std::slice::from_ref(check))
+                .into_iter()
+                .filter(|index| all.contains(index))
+                .collect(),
         };
         let (names, moved) = (names(compiler, &moved), moved.len());
         if *to == HealthStatus::Unknown {
@@ -78,9 +82,9 @@ mod tests {
     #[test]
     fn a_check_reaches_its_groups_and_what_leads_to_them() {
         let mut compiler = compiler(2);
-        let reached = compiler.reached_by(&"one".into());
+        let reached = compiler.dependents(&["one".into()]);
         assert_eq!(names(&compiler, &reached), "g0.example.com. A, g1.example.com. A, alias.example.com. A");
-        assert_eq!(names(&compiler, &compiler.reached_by(&"nobody".into())), "");
+        assert_eq!(names(&compiler, &compiler.dependents(&["nobody".into()])), "");
         let touched = compiler.flip(&["one".into()], &|check| &*check.0 != "one", Generation(2));
         assert_eq!(touched, reached);
     }
@@ -88,7 +92,7 @@ mod tests {
     #[test]
     fn of_many_names_some_are_told() {
         let compiler = compiler(40);
-        let told = names(&compiler, &compiler.reached_by(&"one".into()));
+        let told = names(&compiler, &compiler.dependents(&["one".into()]));
         assert!(
             told.starts_with("g0.example.com. A, g1.example.com. A, ") && told.ends_with(", …"),
             "{told}"

@@ -13,7 +13,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder, EncodedSize};
 use pulse53_core::body::{Required, rcode};
-use pulse53_core::geo::Network;
+use pulse53_core::geo::{IPV4_CLIENT_BITS, IPV6_CLIENT_BITS, Network};
 use pulse53_core::model::RecordType;
 use pulse53_core::resolve::{Answer, Question, Scope, resolve};
 use pulse53_core::table::AnswerTable;
@@ -454,9 +454,9 @@ fn scope(answer: &Answer<'_>, options: &Options) -> u8 {
     match (answer.scope, &options.subnet) {
         (Scope::Network, Some(subnet)) if subnet.source_prefix() > 0 => {
             if subnet.addr().is_ipv4() {
-                24
+                IPV4_CLIENT_BITS
             } else {
-                48
+                IPV6_CLIENT_BITS
             }
         }
         _ => 0,

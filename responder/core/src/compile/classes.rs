@@ -17,9 +17,6 @@ pub const CLASSES_MAX: usize = u16::MAX as usize;
 /// The class of the client of whom nothing is known.
 pub const UNKNOWN: u16 = 0;
 
-/// For those who divide no clients; the map in it has a size, so all of them share it.
-static ALIKE: LazyLock<Arc<Clients>> = LazyLock::new(|| Arc::new(Clients::alike()));
-
 /// One way in which groups are divided among clients.
 #[derive(Debug, Default)]
 struct Arrangement {
@@ -48,9 +45,11 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// All clients alike.
-    pub fn alike() -> Self {
-        Self { map: ClientMap::uniform(UNKNOWN), partitions: Vec::new() }
+    /// All clients alike; the map in it has a size, so all who divide no clients share it.
+    pub fn alike() -> Arc<Self> {
+        static ALIKE: LazyLock<Arc<Clients>> =
+            LazyLock::new(|| Arc::new(Clients { map: ClientMap::uniform(UNKNOWN), partitions: Vec::new() }));
+        ALIKE.clone()
     }
 
     /// The variant that a client gets where the classes are divided by this partition.
@@ -97,7 +96,7 @@ impl Classes {
             arrangement_of.insert(index, arrangement);
         }
         let mut classes = Self {
-            clients: ALIKE.clone(),
+            clients: Clients::alike(),
             arrangements: groups.iter().map(|_| Arrangement::default()).collect(),
             arrangement_of,
             partitions: Vec::new(),

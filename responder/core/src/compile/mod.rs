@@ -127,15 +127,12 @@ impl Compiler {
         health: Health<'_>,
         generation: Generation,
     ) -> Vec<GroupIndex> {
-        let mut pending = Pending::default();
         for check in changed {
             if let Some(status) = self.statuses.get_mut(check) {
                 *status = health(check);
             }
-            for &index in self.graph.with_check(check) {
-                pending.add(&self.graph, index);
-            }
         }
+        let mut pending = self.referring_to(changed);
         let mut touched = Vec::new();
         while let Some(rank) = pending.take_rank() {
             for index in rank {
@@ -151,18 +148,6 @@ impl Compiler {
         }
         self.table.set_generation(generation);
         touched
-    }
-
-    /// The groups whose answers may depend on a check, directly or through aliases.
-    pub fn reached_by(&self, check: &CheckId) -> Vec<GroupIndex> {
-        let mut pending = Pending::default();
-        self.graph.with_check(check).iter().for_each(|&index| pending.add(&self.graph, index));
-        let mut reached = Vec::new();
-        while let Some(rank) = pending.take_rank() {
-            rank.iter().for_each(|&index| pending.add_parents(&self.graph, index));
-            reached.extend(rank);
-        }
-        reached
     }
 
     /// Owner and type of a group, as a query asks for it.
@@ -184,12 +169,18 @@ impl Compiler {
         representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect()
     }
 
-    /// Every group whose answer may depend on one of these checks, targets before those that lead to them.
-    pub fn dependents(&self, checks: &[CheckId]) -> Vec<GroupIndex> {
+    /// The groups that refer to one of these checks themselves.
+    fn referring_to(&self, checks: &[CheckId]) -> Pending {
         let mut pending = Pending::default();
         for &index in checks.iter().flat_map(|check| self.graph.with_check(check)) {
             pending.add(&self.graph, index);
         }
+        pending
+    }
+
+    /// Every group whose answer may depend on one of these checks, targets before those that lead to them.
+    pub fn dependents(&self, checks: &[CheckId]) -> Vec<GroupIndex> {
+        let mut pending = self.referring_to(checks);
         let mut dependents = Vec::new();
         while let Some(rank) = pending.take_rank() {
             rank.iter().for_each(|&index| pending.add_parents(&self.graph, index));

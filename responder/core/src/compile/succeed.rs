@@ -45,8 +45,7 @@ impl Compiler {
             .filter(|(check, status)| self.statuses.get(check) != Some(status))
             .map(|(check, _)| check.clone())
             .collect();
-        let (before, gone) = self.matched(&next);
-        let mut changed: Vec<(Name, RecordType)> = gone;
+        let (before, mut changed) = self.matched(&next);
         for index in next.graph.in_order() {
             let before = before[index.0 as usize];
             match before.filter(|&before| self.answers_as_before(before, &next, index, &flipped)) {
@@ -54,10 +53,10 @@ impl Compiler {
                 None => {
                     let evaluated = next.evaluate(index, health);
                     next.take_up(index, evaluated);
-                    let same = before.filter(|&before| same_clients && self.plan_is(before, &next, index));
-                    match same {
-                        Some(before) => next.table.share_plan(index, self.table.plan(before).clone()),
-                        None => changed.push((next.graph[index].owner.clone(), next.graph[index].rtype)),
+                    let present = before.map(|before| self.table.plan(before));
+                    match present.filter(|plan| same_clients && *plan == next.table.plan(index)) {
+                        Some(plan) => next.table.share_plan(index, plan.clone()),
+                        None => changed.push(next.owned_question(index)),
                     }
                 }
             }
@@ -76,7 +75,7 @@ impl Compiler {
             while let Some(&before) = rest.peek() {
                 match self.graph[before].key().cmp(&key) {
                     Ordering::Less => {
-                        gone.push((self.graph[before].owner.clone(), self.graph[before].rtype));
+                        gone.push(self.owned_question(before));
                         rest.next();
                     }
                     Ordering::Equal => return rest.next(),
@@ -86,8 +85,13 @@ impl Compiler {
             None
         });
         let matched = matched.collect();
-        gone.extend(rest.map(|before| (self.graph[before].owner.clone(), self.graph[before].rtype)));
+        gone.extend(rest.map(|before| self.owned_question(before)));
         (matched, gone)
+    }
+
+    fn owned_question(&self, index: GroupIndex) -> (Name, RecordType) {
+        let (owner, rtype) = self.question(index);
+        (owner.clone(), rtype)
     }
 
     /// Whether nothing that a group's answers depend on is different.
@@ -113,11 +117,6 @@ impl Compiler {
             && (!node.is_target() || present.is_target())
             && (Arc::ptr_eq(&node.group, &present.group) || node.group == present.group)
             && (flipped.is_empty() || !checks().any(|check| flipped.contains(check)))
-    }
-
-    /// Whether a group here has the plan of one there.
-    fn plan_is(&self, before: GroupIndex, next: &Self, index: GroupIndex) -> bool {
-        self.table.plan(before) == next.table.plan(index)
     }
 
     /// Takes over what a group came to before.

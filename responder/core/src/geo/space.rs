@@ -6,12 +6,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use pulse53_abi::client::{CLIENT_OCTETS_V4, CLIENT_OCTETS_V6};
+
 use super::network::Network;
 
 /// How many bits of an IPv4 address routing looks at.
-pub const IPV4_CLIENT_BITS: u8 = 24;
+pub const IPV4_CLIENT_BITS: u8 = 8 * CLIENT_OCTETS_V4 as u8;
 /// How many bits of an IPv6 address routing looks at.
-pub const IPV6_CLIENT_BITS: u8 = 48;
+pub const IPV6_CLIENT_BITS: u8 = 8 * CLIENT_OCTETS_V6 as u8;
 
 /// The two families, each with its own client space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
