@@ -155,13 +155,21 @@ struct Readings {
 impl Readings {
     fn of(agent: &Agent<'_>) -> Self {
         let text = agent.exposition();
-        let value = |name: &str| {
+        let flips = "pulse53_flip_seconds_count";
+        let written = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.map_or(0.0, |value| value.parse::<f64>().expect("a number"))
+            line.map(|value| value.parse::<f64>().expect("a number"))
+        };
+        // A span is told once it has been seen; one that a flip has not made known is told by no such agent.
+        let value = |name: &str| match written(name) {
+            None if written(flips).is_some_and(|flips| flips > 0.0) => {
+                panic!("the agent does not tell {name}: `cargo xtask build --release` builds today's")
+            }
+            value => value.unwrap_or(0.0),
         };
         let span = |name: &str| value(&format!("pulse53_flip_span_seconds_sum{{span=\"{name}\"}}"));
         Self {
-            flips: value("pulse53_flip_seconds_count"),
+            flips: value(flips),
             flip: value("pulse53_flip_seconds_sum"),
             verdict: span("verdict"),
             table: span("table"),

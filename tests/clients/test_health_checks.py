@@ -92,6 +92,7 @@ class HealthChecks(Case):
             {"Type": "HTTP", "IPAddress": "127.0.0.1", "RequestInterval": 20},
             {"Type": "HTTP", "IPAddress": "127.0.0.1", "Regions": ["us-east-1", "us-east-1", "us-east-1"]},
             {"Type": "CALCULATED", "HealthThreshold": 1, "ChildHealthChecks": ["none"]},
+            {"Type": "RECOVERY_CONTROL", "RoutingControlArn": "arn:aws:route53-recovery-control::1:nobody/declared"},
             {"Type": "NONSENSE", "IPAddress": "127.0.0.1"},
         ]:
             with self.subTest(config):

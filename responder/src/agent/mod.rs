@@ -228,16 +228,17 @@ impl Agent {
         let in_force = published.clone();
         let (reports, runtime) = (health.clone(), Handle::current());
         let checker = config.checker.clone();
+        let controls = Arc::new(routing_controls(&health));
         let route53 = Arc::new(http::Api {
             store: store.clone(),
             in_force: Box::new(move || in_force.revision()),
             table: published.table.clone(),
             // Operations are carried out on threads that may block.
             health: Box::new(move |id| runtime.block_on(reports.show(id.clone())).ok()),
+            controls: controls.clone(),
             checker_networks: Box::new(move || settings::checker_networks(&checker)),
             settings: settings::api(&config),
         });
-        let controls = Arc::new(routing_controls(&health));
         let routes = control::router(commands_in, access.clone())
             .merge(recovery::router(controls, access.clone()))
             .merge(http::router(route53, access));

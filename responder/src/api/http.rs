@@ -21,6 +21,7 @@ use super::actions;
 use super::error::ApiError;
 use super::guard::{Access, Guard, guard};
 use super::identifiers;
+use super::recovery::Controls;
 use super::route::{Reply, Request, find};
 use super::xml::{NAMESPACE, Xml};
 use crate::store::Store;
@@ -41,6 +42,8 @@ pub struct Api {
     pub table: Arc<ArcSwap<AnswerTable>>,
     /// What is known of a health check; none if nothing is yet.
     pub health: Box<Reports>,
+    /// The routing controls that are declared.
+    pub controls: Arc<Controls>,
     /// Networks that this node's probes come from.
     pub checker_networks: Box<dyn Fn() -> Vec<IpNet> + Send + Sync>,
     /// What new zones get, and bounds.

@@ -118,6 +118,7 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         HealthCheckConfig { check_type: given.required("Type")?, ..HealthCheckConfig::default() };
     health_check_xml::read(given, &mut config)?;
     refuse_contradictions(&config)?;
+    refuse_undeclared_control(api, &config)?;
     let row = CheckRow { caller_reference: reference.clone(), version: 1, config };
     let (id, _) = api.store.change(|reading, commit| {
         let kind = ResourceKind::HealthCheck.as_str();
@@ -136,6 +137,19 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         Ok(id)
     })?;
     Ok(Reply::created(format!("healthcheck/{id}"), |xml| write(xml, &id, &row)))
+}
+
+/// A check that followed a routing control nobody has declared would be Off for ever (H-2).
+fn refuse_undeclared_control(api: &Api, config: &HealthCheckConfig) -> Result<(), ApiError> {
+    let Some(arn) = config.routing_control_arn.as_deref() else { return Ok(()) };
+    // None: the node is stopping, and what it no longer knows it refuses nothing for.
+    if (api.controls.list)().is_none_or(|declared| declared.contains_key(arn)) {
+        return Ok(());
+    }
+    Err(ApiError::invalid_input(format!(
+        "Invalid parameter : RoutingControlArn: {arn} is no declared routing control; \
+         add a [[routing_control]] with this arn to the configuration"
+    )))
 }
 
 /// What Route 53 has words of its own for.
