@@ -1,12 +1,12 @@
 //! Which answers a group may give, and with which exact probability (routing specification, section 9).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use num_bigint::BigInt;
+use num_bigint::{BigInt, BigUint};
 use num_rational::BigRational;
-use num_traits::{One, Zero};
+use num_traits::ToPrimitive;
 
+use super::whole::{Whole, common_multiple, sum};
 use crate::model::{Rdata, Ttl};
 
 /// One possible answer of a group; its type is the group's.
@@ -22,29 +22,166 @@ pub enum Outcome {
 
 /// Outcomes with exact probabilities that sum to one; equal outcomes are one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distribution(Vec<(Outcome, BigRational)>);
+pub struct Distribution(Parts);
+
+/// Ascending outcomes with whole numbers in proportion to their probabilities, in lowest terms: equal distributions are equal numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// Numbers whose sum is a word, too.
+    Words(Box<[(Outcome, u64)]>),
+    /// All others.
+    Big(Box<[(Outcome, BigUint)]>),
+}
+
+impl Parts {
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        let (words, big) = match self {
+            Self::Words(words) => (&**words, &[][..]),
+            Self::Big(big) => (&[][..], &**big),
+        };
+        words.iter().map(|(outcome, _)| outcome).chain(big.iter().map(|(outcome, _)| outcome))
+    }
+}
 
 impl Distribution {
     /// One outcome with certainty.
     pub fn certain(outcome: Outcome) -> Self {
-        Self(vec![(outcome, BigRational::one())])
+        Self(Parts::Words([(outcome, 1)].into()))
     }
 
     /// The parts by integer weights, whose sum must be above zero.
     pub fn mixed<'a>(parts: impl IntoIterator<Item = (&'a Distribution, u32)>) -> Self {
-        let mut sums: BTreeMap<&Outcome, BigRational> = BTreeMap::new();
-        let mut total = BigInt::zero();
-        for (part, weight) in parts {
-            total += weight;
-            for (outcome, probability) in &part.0 {
-                *sums.entry(outcome).or_insert_with(BigRational::zero) += probability * BigInt::from(weight);
-            }
+        let parts: Vec<_> = parts.into_iter().collect();
+        let in_words = |&(part, weight): &(&'a Distribution, u32)| match &part.0 {
+            Parts::Words(numbers) => Some((&**numbers, weight)),
+            Parts::Big(_) => None,
+        };
+        let words: Option<Vec<_>> = parts.iter().map(in_words).collect();
+        match words.and_then(|parts| mix(&parts)) {
+            Some(mixed) => Self(Parts::Words(mixed.into())),
+            None => Self::mixed_big(&parts),
         }
-        Self(sums.into_iter().map(|(outcome, sum)| (outcome.clone(), sum / &total)).collect())
+    }
+
+    fn mixed_big(parts: &[(&Distribution, u32)]) -> Self {
+        let parts: Vec<_> = parts.iter().map(|(part, weight)| (part.big(), *weight)).collect();
+        let parts: Vec<_> = parts.iter().map(|(part, weight)| (&**part, *weight)).collect();
+        let mixed: Vec<(Outcome, BigUint)> = mix(&parts).expect("big integers do not overflow");
+        // In lowest terms it may be of words again.
+        let in_words = |(outcome, number): &(Outcome, BigUint)| Some((outcome.clone(), number.to_u64()?));
+        let words: Option<Box<[_]>> = mixed.iter().map(in_words).collect();
+        Self(match words.filter(|words| sum(words.iter().map(|(_, number)| number)).is_some()) {
+            Some(words) => Parts::Words(words),
+            None => Parts::Big(mixed.into()),
+        })
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    fn big(&self) -> Vec<(Outcome, BigUint)> {
+        match &self.0 {
+            Parts::Words(words) => {
+                words.iter().map(|(outcome, number)| (outcome.clone(), BigUint::from(*number))).collect()
+            }
+            Parts::Big(big) => big.to_vec(),
+        }
     }
 
     /// The outcomes with their probabilities.
-    pub fn outcomes(&self) -> &[(Outcome, BigRational)] {
-        &self.0
+    pub fn outcomes(&self) -> Vec<(Outcome, BigRational)> {
+        let parts = self.big();
+        let sum = BigInt::from(parts.iter().map(|(_, number)| number).sum::<BigUint>());
+        let probability = |number| BigRational::new(BigInt::from(number), sum.clone());
+        parts.into_iter().map(|(outcome, number)| (outcome, probability(number))).collect()
+    }
+}
+
+/// The parts by weight, in lowest terms; none on overflow.
+fn mix<T: Whole>(parts: &[(&[(Outcome, T)], u32)]) -> Option<Vec<(Outcome, T)>> {
+    let sums: Vec<T> =
+        parts.iter().map(|(part, _)| sum(part.iter().map(|(_, number)| number))).collect::<Option<_>>()?;
+    let common = common_multiple(&sums)?;
+    let mut terms: Vec<(&Outcome, T)> = Vec::with_capacity(parts.iter().map(|(part, _)| part.len()).sum());
+    for ((part, weight), sum) in parts.iter().zip(sums) {
+        let factor = (common.clone() / sum).checked_mul(&u64::from(*weight).into())?;
+        for (outcome, number) in *part {
+            terms.push((outcome, number.checked_mul(&factor)?));
+        }
+    }
+    terms.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut mixed: Vec<(Outcome, T)> = Vec::with_capacity(terms.len());
+    for (outcome, number) in terms {
+        match mixed.last_mut() {
+            Some((last, sum)) if last == outcome => *sum = sum.checked_add(&number)?,
+            _ => mixed.push((outcome.clone(), number)),
+        }
+    }
+    sum(mixed.iter().map(|(_, number)| number))?;
+    let divisor = mixed.iter().fold(T::zero(), |divisor, (_, number)| divisor.gcd(number));
+    for (_, number) in &mut mixed {
+        *number = number.clone() / divisor.clone();
+    }
+    Some(mixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use num_traits::Zero;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn outcome(octet: u8) -> Outcome {
+        Outcome::Set(Ttl(1), [Rdata([octet].as_slice().into())].into())
+    }
+
+    /// The definition, in fractions.
+    fn mixed_in_fractions(parts: &[(&Distribution, u32)]) -> Vec<(Outcome, BigRational)> {
+        let total = BigInt::from(parts.iter().map(|(_, weight)| u64::from(*weight)).sum::<u64>());
+        let mut sums: BTreeMap<Outcome, BigRational> = BTreeMap::new();
+        for (part, weight) in parts {
+            for (outcome, probability) in part.outcomes() {
+                *sums.entry(outcome).or_insert_with(BigRational::zero) +=
+                    probability * BigInt::from(*weight) / &total;
+            }
+        }
+        sums.into_iter().collect()
+    }
+
+    /// Mixtures of mixtures: for each level the weights, and for each of them which earlier mixture it is of.
+    fn levels() -> impl Strategy<Value = Vec<Vec<(u32, prop::sample::Index)>>> {
+        let weight = prop_oneof![1u32..=255, Just(251u32), 1u32..];
+        prop::collection::vec(prop::collection::vec((weight, any::<prop::sample::Index>()), 1..6), 1..12)
+    }
+
+    proptest! {
+        /// exact, whether machine words hold the numbers or not; and numbers that words hold are in words.
+        #[test]
+        fn mixtures_are_those_of_fractions(levels in levels()) {
+            let mut made: Vec<Distribution> = (0..4).map(|at| Distribution::certain(outcome(at))).collect();
+            for level in levels {
+                let parts: Vec<_> = level.iter().map(|(weight, of)| (of.get(&made), *weight)).collect();
+                let mixed = Distribution::mixed(parts.iter().copied());
+                prop_assert_eq!(mixed.outcomes(), mixed_in_fractions(&parts));
+                prop_assert_eq!(&mixed, &Distribution::mixed_big(&parts));
+                made.push(mixed);
+            }
+        }
+    }
+
+    #[test]
+    fn what_words_do_not_hold_is_exact() {
+        let mut deep = Distribution::certain(outcome(0));
+        for level in 1..20 {
+            let other = Distribution::certain(outcome(level));
+            deep = Distribution::mixed([(&deep, 254), (&other, 1)]);
+        }
+        assert!(matches!(deep.parts(), Parts::Big(_)));
+        let expected = BigRational::new(BigInt::from(254).pow(19), BigInt::from(255).pow(19));
+        assert_eq!(deep.outcomes()[0], (outcome(0), expected));
+        assert_eq!(Distribution::mixed([(&deep, 1), (&deep, 1)]), deep);
     }
 }

@@ -7,12 +7,14 @@
 //! A flip evaluates the groups that refer to the check, and then only those above whose input really changed.
 
 mod classes;
+mod columns;
 mod decision;
 mod distribution;
 mod graph;
 mod plan;
 pub(crate) mod policy;
 mod succeed;
+mod whole;
 
 #[cfg(test)]
 pub(crate) mod random;
@@ -24,11 +26,12 @@ use std::sync::Arc;
 
 use classes::Classes;
 pub use classes::{CLASSES_MAX, Clients, UNKNOWN};
+pub use columns::Column;
 pub(crate) use decision::{Decision, is_healthy};
 pub use distribution::{Distribution, Outcome};
 pub use graph::GroupIndex;
 use graph::{Graph, Pending};
-pub use plan::{ANSWERS_MAX, Column, Plan, Weights};
+pub use plan::{ANSWERS_MAX, Plan, Weights};
 pub(crate) use policy::TOGETHER_MAX;
 pub use succeed::Succession;
 

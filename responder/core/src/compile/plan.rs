@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use num_bigint::BigInt;
-use num_rational::BigRational;
-use num_traits::ToPrimitive;
-
+use super::columns::{Column, columns};
 use super::distribution::{Distribution, Outcome};
 use super::policy::TOGETHER_MAX;
 use crate::beside::Beside;
@@ -37,17 +34,6 @@ pub struct Weights {
     pub bodies: Box<[Arc<Body>]>,
     /// A power of two of columns.
     pub columns: Arc<[Column]>,
-}
-
-/// One column of an alias table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
-    /// `first` answers if the draw's low 32 bits are below this.
-    pub threshold: u32,
-    /// Index of a body.
-    pub first: u16,
-    /// Index of a body.
-    pub second: u16,
 }
 
 /// The most answers one group may choose among: a draw has 16 bits for the column ([`pulse53_abi::draw`]).
@@ -84,23 +70,18 @@ impl Plan {
         nodata: &Arc<Body>,
         beside: Option<&Beside<'_>>,
     ) -> Option<Self> {
-        let mut weighted: Vec<(Arc<Body>, BigRational)> = Vec::new();
-        for (outcome, probability) in distribution.outcomes() {
-            let mut bodies = bodies_of(outcome, rtype, nodata, beside);
-            match (distribution.outcomes(), bodies.len()) {
-                // Most groups, most of the time: no arithmetic for them.
-                ([_], 1) => return bodies.pop().map(Self::Fixed),
-                (_, 1) => weighted.extend(bodies.into_iter().map(|body| (body, probability.clone()))),
-                (_, several) => {
-                    let each = probability / BigInt::from(several);
-                    weighted.extend(bodies.into_iter().map(|body| (body, each.clone())));
-                }
-            }
+        let parts = distribution.parts();
+        let mut bodies: Vec<Arc<Body>> = Vec::new();
+        let mut counts: Vec<usize> = Vec::new();
+        for outcome in parts.outcomes() {
+            let before = bodies.len();
+            bodies.extend(bodies_of(outcome, rtype, nodata, beside));
+            counts.push(bodies.len() - before);
         }
-        match weighted.as_slice() {
-            [(body, _)] => Some(Self::Fixed(body.clone())),
-            _ if weighted.len() > ANSWERS_MAX => None,
-            _ => Some(Self::ByWeight(Weights::new(weighted))),
+        match bodies.len() {
+            1 => bodies.pop().map(Self::Fixed),
+            count if count > ANSWERS_MAX => None,
+            _ => Some(Self::ByWeight(Weights { bodies: bodies.into(), columns: columns(parts, &counts) })),
         }
     }
 }
@@ -125,93 +106,5 @@ fn bodies_of(
                 Arc::new(Body::answer(rtype, *ttl, rdatas, beside))
             })
             .collect(),
-    }
-}
-
-impl Weights {
-    /// Builds the table for answers with these probabilities, which sum to one.
-    fn new(weighted: Vec<(Arc<Body>, BigRational)>) -> Self {
-        let count = weighted.len().next_power_of_two();
-        let units = integer_units(&weighted, count);
-        let mut columns = vec![Column { threshold: 0, first: 0, second: 0 }; count];
-        // Vose's method: a column with too little is filled up by one with too much.
-        const FULL: u64 = 1 << 32;
-        let (mut small, mut large): (Vec<_>, Vec<_>) = (0..count)
-            .map(|index| (index, units.get(index).copied().unwrap_or(0)))
-            .partition(|&(_, units)| units < FULL);
-        while let Some((index, units)) = small.pop() {
-            // Units sum to `count * FULL`, so while one column lacks some, another has too many.
-            let Some((donor, excess)) = large.pop() else { break };
-            columns[index] = Column {
-                threshold: units as u32,
-                first: index.min(weighted.len() - 1) as u16,
-                second: donor as u16,
-            };
-            let left = excess - (FULL - units);
-            if left < FULL { small.push((donor, left)) } else { large.push((donor, left)) }
-        }
-        for (index, _) in large {
-            columns[index] = Column { threshold: 0, first: index as u16, second: index as u16 };
-        }
-        Self { bodies: weighted.into_iter().map(|(body, _)| body).collect(), columns: columns.into() }
-    }
-}
-
-/// Probabilities as multiples of `2^-32 / columns`, rounded so that they still sum to one: rounded down, and what is left
-/// goes to those that lost most.
-fn integer_units(weighted: &[(Arc<Body>, BigRational)], columns: usize) -> Vec<u64> {
-    let scale = BigInt::from(columns as u64) << 32u32;
-    let scaled: Vec<BigRational> = weighted.iter().map(|(_, probability)| probability * &scale).collect();
-    let mut units: Vec<u64> =
-        scaled.iter().map(|exact| exact.to_integer().to_u64().unwrap_or(u64::MAX)).collect();
-    let missing = ((columns as u64) << 32) - units.iter().sum::<u64>();
-    let mut by_loss: Vec<usize> = (0..units.len()).collect();
-    by_loss.sort_by_key(|&index| std::cmp::Reverse(scaled[index].fract()));
-    for &index in by_loss.iter().take(missing as usize) {
-        units[index] += 1;
-    }
-    units
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Ttl;
-    use num_traits::{One, Zero};
-    use proptest::prelude::*;
-
-    fn body(octet: u16) -> Arc<Body> {
-        let rdata = Rdata(octet.to_be_bytes().as_slice().into());
-        Arc::new(Body::answer(RecordType::TXT, Ttl(1), [&rdata], None))
-    }
-
-    /// The probability each body really has.
-    fn realized(weights: &Weights) -> Vec<BigRational> {
-        let mut realized = vec![BigRational::zero(); weights.bodies.len()];
-        let column_share = BigRational::new(BigInt::one(), weights.columns.len().into());
-        for column in weights.columns.iter() {
-            let first = BigRational::new(column.threshold.into(), BigInt::one() << 32u32);
-            realized[usize::from(column.second)] += (BigRational::one() - &first) * &column_share;
-            realized[usize::from(column.first)] += first * &column_share;
-        }
-        realized
-    }
-
-    proptest! {
-        /// within 2^-24 of the exact probability, and never what has none.
-        #[test]
-        fn rounding_stays_within_bounds(weights in prop::collection::vec(0u32..=255, 2..300)) {
-            let total: u32 = weights.iter().sum();
-            prop_assume!(total > 0);
-            let exact: Vec<_> = weights.iter().map(|&w| BigRational::new(w.into(), total.into())).collect();
-            let table = Weights::new(
-                exact.iter().enumerate().map(|(index, p)| (body(index as u16), p.clone())).collect());
-            let bound = BigRational::new(BigInt::one(), BigInt::one() << 24u32);
-            for (exact, realized) in exact.iter().zip(realized(&table)) {
-                let error = if exact > &realized { exact - &realized } else { &realized - exact };
-                prop_assert!(error < bound);
-                prop_assert!(!exact.is_zero() || realized.is_zero());
-            }
-        }
     }
 }

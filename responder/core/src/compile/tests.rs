@@ -215,7 +215,7 @@ fn preferred(members: &[(RoutingPolicy, Member)], client: &Client) -> Vec<usize>
 }
 
 fn odds_of(compiler: &Compiler, index: GroupIndex, class: u16, health: Health<'_>) -> Odds {
-    compiler.distribution(index, class, health).outcomes().iter().cloned().collect()
+    compiler.distribution(index, class, health).outcomes().into_iter().collect()
 }
 
 /// Which of the random groups this is.

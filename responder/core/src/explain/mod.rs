@@ -391,11 +391,11 @@ fn values_told(rtype: RecordType, rdatas: &[Rdata]) -> Vec<String> {
 /// The answers of a distribution of records of one type, likeliest first.
 pub fn answers_told(rtype: RecordType, distribution: &Distribution) -> Vec<AnswerTold> {
     let name = rtype.to_string();
-    let mut outcomes: Vec<&(Outcome, BigRational)> = distribution.outcomes().iter().collect();
+    let mut outcomes = distribution.outcomes();
     // Stable: equally likely ones stay in the order of their values.
     outcomes.sort_by(|(_, a), (_, b)| b.cmp(a));
-    let told = |(outcome, share): &(Outcome, BigRational)| {
-        let answer = match outcome {
+    let told = |(outcome, share): (Outcome, BigRational)| {
+        let answer = match &outcome {
             Outcome::NoData => OutcomeTold::NoData,
             Outcome::Set(ttl, rdatas) => {
                 let values = values_told(rtype, rdatas);
@@ -406,7 +406,7 @@ pub fn answers_told(rtype: RecordType, distribution: &Distribution) -> Vec<Answe
                 OutcomeTold::EightOf { rtype: name.clone(), ttl: ttl.0, members }
             }
         };
-        AnswerTold { share: share_told(share), answer }
+        AnswerTold { share: share_told(&share), answer }
     };
     outcomes.into_iter().map(told).collect()
 }
