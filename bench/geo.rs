@@ -64,8 +64,9 @@ fn databases(criterion: &mut Criterion) {
     ];
     for (what, signature) in signatures {
         group.bench_function(BenchmarkId::new("classify", what), |bencher| {
-            bencher
-                .iter(|| classify(black_box(&geo), &CidrCollections::new(), &mut |client| signature(client)));
+            bencher.iter(|| {
+                classify(black_box(&geo), &CidrCollections::new(), &mut |client| signature(&client.client()))
+            });
         });
     }
 }

@@ -161,6 +161,14 @@ impl World {
     pub(crate) fn unknown() -> Self {
         Self { locations: Vec::new(), latencies: Vec::new(), blocks: BTreeMap::new() }
     }
+
+    /// What both say; of two words about the same thing the other's.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.locations.extend(other.locations);
+        self.latencies.extend(other.latencies);
+        self.blocks.extend(other.blocks);
+        self
+    }
 }
 
 fn address() -> impl Strategy<Value = IpAddr> {

@@ -15,7 +15,7 @@ use super::sweep::Ranges;
 pub fn classify(
     geo: &GeoDb,
     collections: &CidrCollections,
-    signature: &mut dyn FnMut(&Client) -> u16,
+    signature: &mut dyn FnMut(&Distinct<'_>) -> u16,
 ) -> ClientMap {
     let cidr = CidrIndex::new(collections);
     let mut classes = Classes { geo, cidr: &cidr, signature, known: HashMap::new() };
@@ -34,6 +34,41 @@ pub fn classify(
     ClientMap::of_runs(&v4, &v6, shorter)
 }
 
+/// A client that differs from all others asked about. Equal numbers of a part mean that it is the same, so what follows from one part
+/// need not be found for each client; they count from 0, which is the part being unknown.
+pub struct Distinct<'a> {
+    attributes: Attributes,
+    geo: &'a GeoDb,
+    cidr: &'a CidrIndex,
+}
+
+impl Distinct<'_> {
+    /// The number of the location.
+    pub fn location(&self) -> usize {
+        self.attributes.location as usize
+    }
+
+    /// The number of the latency rows.
+    pub fn row(&self) -> usize {
+        self.attributes.row as usize
+    }
+
+    /// The number of the CIDR matches.
+    pub fn matches(&self) -> usize {
+        self.attributes.set as usize
+    }
+
+    /// All that is known.
+    pub fn client(&self) -> Client {
+        Client {
+            location: self.geo.location_numbered(self.attributes.location).clone(),
+            row: self.geo.row_numbered(self.attributes.row).cloned(),
+            matches: self.cidr.matches(self.attributes.set).clone(),
+            places: self.geo.places().clone(),
+        }
+    }
+}
+
 /// What tells clients apart, by number; all unknown by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 struct Attributes {
@@ -45,7 +80,7 @@ struct Attributes {
 struct Classes<'a> {
     geo: &'a GeoDb,
     cidr: &'a CidrIndex,
-    signature: &'a mut dyn FnMut(&Client) -> u16,
+    signature: &'a mut dyn FnMut(&Distinct<'_>) -> u16,
     known: HashMap<Attributes, u16>,
 }
 
@@ -54,12 +89,7 @@ impl<'a> Classes<'a> {
         if let Some(class) = self.known.get(&attributes) {
             return *class;
         }
-        let class = (self.signature)(&Client {
-            location: self.geo.location_numbered(attributes.location).clone(),
-            row: self.geo.row_numbered(attributes.row).cloned(),
-            matches: self.cidr.matches(attributes.set).clone(),
-            places: self.geo.places().clone(),
-        });
+        let class = (self.signature)(&Distinct { attributes, geo: self.geo, cidr: self.cidr });
         self.known.insert(attributes, class);
         class
     }

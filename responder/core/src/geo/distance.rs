@@ -18,34 +18,32 @@ pub fn distance_km(a: Coordinates, b: Coordinates) -> f64 {
     2.0 * EARTH_RADIUS_KM * haversine.sqrt().min(1.0).asin()
 }
 
-/// The distance that decides, for a bias of -99 to 99. A client without coordinates is 1 from every resource; a resource
-/// whose place nobody knows is infinitely far from the others.
-pub fn biased_distance_km(client: Option<Coordinates>, resource: Option<Coordinates>, bias: i8) -> f64 {
-    let distance = match (client, resource) {
+/// The distance that a bias goes by. A client without coordinates is 1 from every resource; a resource whose place nobody knows
+/// is infinitely far from the others.
+pub fn unbiased_distance_km(client: Option<Coordinates>, resource: Option<Coordinates>) -> f64 {
+    match (client, resource) {
         (None, _) => 1.0,
         (Some(client), Some(resource)) => distance_km(client, resource),
         (Some(_), None) => f64::INFINITY,
-    };
+    }
+}
+
+/// What a bias of -99 to 99 makes of a distance.
+pub fn biased_km(distance: f64, bias: i8) -> f64 {
     let share = f64::from(bias.clamp(-99, 99)) / 100.0;
     if share >= 0.0 { distance * (1.0 - share) } else { distance / (1.0 + share) }
 }
 
-/// The members of a geoproximity group, nearest first, equally near ones by set identifier. `resource` gives a member's
-/// coordinates if known, its bias and its set identifier.
-pub fn order_by_proximity<'m, M>(
-    client: Option<Coordinates>,
-    members: impl IntoIterator<Item = &'m M>,
-    resource: impl Fn(&'m M) -> (Option<Coordinates>, i8, &'m str),
-) -> Vec<&'m M> {
-    let mut measured: Vec<_> = members
-        .into_iter()
-        .map(|member| {
-            let (place, bias, set_id) = resource(member);
-            (biased_distance_km(client, place, bias), set_id, member)
-        })
-        .collect();
+/// The distance that decides.
+pub fn biased_distance_km(client: Option<Coordinates>, resource: Option<Coordinates>, bias: i8) -> f64 {
+    biased_km(unbiased_distance_km(client, resource), bias)
+}
+
+/// The members of a geoproximity group, nearest first, equally near ones by set identifier; given with both.
+pub fn nearest_first<'m, M>(members: impl IntoIterator<Item = (f64, &'m str, M)>) -> impl Iterator<Item = M> {
+    let mut measured: Vec<_> = members.into_iter().collect();
     measured.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
-    measured.into_iter().map(|(_, _, member)| member).collect()
+    measured.into_iter().map(|(_, _, member)| member)
 }
 
 #[cfg(test)]
@@ -94,9 +92,10 @@ mod tests {
         let members =
             [("b", Some(at(0.0, 10.0)), 0), ("a", Some(at(0.0, 30.0)), 80), ("z", None, 99), ("c", None, 0)];
         let order = |client| {
-            let ordered =
-                order_by_proximity(client, &members, |(set_id, place, bias)| (*place, *bias, *set_id));
-            ordered.iter().map(|(set_id, ..)| *set_id).collect::<String>()
+            let measured = members
+                .iter()
+                .map(|&(set_id, place, bias)| (biased_distance_km(client, place, bias), set_id, set_id));
+            nearest_first(measured).collect::<String>()
         };
         assert_eq!(order(Some(at(0.0, 0.0))), "abcz");
         assert_eq!(order(Some(at(0.0, 10.0))), "bacz");

@@ -45,6 +45,11 @@ impl Location {
         self.continent
     }
 
+    /// The same, but that nobody knows about where.
+    pub fn without_coordinates(&self) -> Self {
+        Self { coordinates: None, ..self.clone() }
+    }
+
     /// About where.
     pub fn coordinates(&self) -> Option<Coordinates> {
         self.coordinates

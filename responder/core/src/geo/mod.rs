@@ -22,11 +22,13 @@ mod sweep;
 mod trie;
 
 pub use cidr::CidrCollections;
-pub use classify::classify;
+pub use classify::{Distinct, classify};
 pub use client::Client;
 pub use client_map::ClientMap;
 pub use database::{GeoDb, GeoDbBuilder};
-pub use distance::{EARTH_RADIUS_KM, biased_distance_km, distance_km, order_by_proximity};
+pub use distance::{
+    EARTH_RADIUS_KM, biased_distance_km, biased_km, distance_km, nearest_first, unbiased_distance_km,
+};
 pub use latency::Latency;
 pub use location::{Coordinates, Location};
 pub use network::{Network, NetworkError};

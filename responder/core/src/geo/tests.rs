@@ -186,7 +186,7 @@ proptest! {
         let mut classes: HashMap<String, u16> = HashMap::new();
         let map = classify(&geo, &collections, &mut |client| {
             let next = classes.len() as u16;
-            *classes.entry(told(client)).or_insert(next)
+            *classes.entry(told(&client.client())).or_insert(next)
         });
         prop_assert_eq!(classes[&told(&Client::unknown())], 0);
         let whole = borders(&world).into_iter().map(|address| Network::of_client(address, 128));
@@ -230,7 +230,7 @@ fn the_signature_is_asked_once_per_distinct_client() {
     let blocks = [("c1", "office", "1.0.0.0/16"), ("c1", "office", "3.0.0.0/16"), ("c2", "all", "2.0.0.0/8")];
     let mut asked = Vec::new();
     let map = classify(&builder.build(), &collections_of(&blocks), &mut |client| {
-        asked.push(told(client));
+        asked.push(told(&client.client()));
         asked.len() as u16 - 1
     });
     assert_eq!(asked[0], told(&Client::unknown()));
@@ -252,7 +252,7 @@ fn blocks_match_only_networks_they_contain() {
     let collections = collections_of(&blocks);
     let mut lists: Vec<Vec<String>> = Vec::new();
     let map = classify(&GeoDb::default(), &collections, &mut |client| {
-        lists.push(client.cidr_locations("c").map(str::to_owned).collect());
+        lists.push(client.client().cidr_locations("c").map(str::to_owned).collect());
         lists.len() as u16 - 1
     });
     let check = |text: &str, expect: &[&str]| {

@@ -6,8 +6,8 @@
 mod cidr;
 mod failover;
 mod geolocation;
-mod geoproximity;
-mod latency;
+pub(super) mod geoproximity;
+pub(super) mod latency;
 mod multivalue;
 mod weighted;
 

@@ -3,28 +3,30 @@
 //! Groups whose members are for the same places form one [`Arrangement`]. A class is what all arrangements together make of a client; a
 //! group sees of it only what the arrangements reachable from it make: its [`Partition`] of the classes into variants.
 
+mod aspect;
+mod aspects;
+mod latencies;
+mod partition;
+#[cfg(test)]
+mod plain;
+mod proximity;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
+use aspect::{Aspect, Finder};
+use aspects::{ASPECTS, Alike, Arrangement, Aspects, aspect_of};
+use partition::partition;
+
 use super::graph::{Graph, GroupIndex};
-use super::policy;
 use crate::geo::{ClientMap, GeoDb, Network, classify};
-use crate::model::{PolicyKind, RRsetGroup, RoutingPolicy, SetId, Snapshot};
+use crate::model::{RRsetGroup, RoutingPolicy, SetId, Snapshot};
 
 /// The most classes there can be; clients beyond share the class of the unknown client.
 pub const CLASSES_MAX: usize = u16::MAX as usize;
 
 /// The class of the client of whom nothing is known.
 pub const UNKNOWN: u16 = 0;
-
-/// One way in which groups are divided among clients.
-#[derive(Debug, Default)]
-struct Arrangement {
-    /// The different orders of members, applicable ones only.
-    orders: Vec<Box<[usize]>>,
-    /// For each class, an index into `orders`.
-    of_class: Vec<u16>,
-}
 
 /// What a set of arrangements makes of the classes.
 #[derive(Debug)]
@@ -68,9 +70,11 @@ impl Clients {
 #[derive(Debug)]
 pub(super) struct Classes {
     pub(super) clients: Arc<Clients>,
-    arrangements: Vec<Arrangement>,
+    aspects: Vec<Aspect>,
+    /// For each class, what its clients are in each aspect.
+    of_class: Vec<Alike>,
     /// Of the groups that depend on the client themselves.
-    arrangement_of: HashMap<GroupIndex, usize>,
+    arrangement_of: HashMap<GroupIndex, Arrangement>,
     partitions: Vec<Partition>,
     /// Of the groups from which an arrangement is reachable.
     partition_of: HashMap<GroupIndex, usize>,
@@ -83,28 +87,34 @@ type Key<'a> = Vec<(&'a RoutingPolicy, Option<&'a SetId>)>;
 
 impl Classes {
     pub(super) fn new(snapshot: &Snapshot, graph: &Graph, geo: &GeoDb) -> Self {
-        let mut by_key: HashMap<Key<'_>, usize> = HashMap::new();
-        let mut groups: Vec<&RRsetGroup> = Vec::new();
+        Self::with_most(snapshot, graph, geo, CLASSES_MAX)
+    }
+
+    /// With at most so many classes.
+    fn with_most(snapshot: &Snapshot, graph: &Graph, geo: &GeoDb, most: usize) -> Self {
+        let mut by_key: HashMap<Key<'_>, Arrangement> = HashMap::new();
+        let mut finders: [Finder<'_>; ASPECTS] = Default::default();
         let mut arrangement_of = HashMap::new();
-        for index in graph.indices().filter(|&index| depends_on_client(graph[index].group.policy())) {
-            let group = &*graph[index].group;
+        for index in graph.indices() {
+            let group: &RRsetGroup = &graph[index].group;
+            let Some(aspect) = aspect_of(group.policy()) else { continue };
             let key = group.members.iter().map(|member| (&member.policy, member.set_id.as_ref())).collect();
-            let arrangement = *by_key.entry(key).or_insert_with(|| {
-                groups.push(group);
-                groups.len() - 1
-            });
+            let arrangement = *by_key
+                .entry(key)
+                .or_insert_with(|| Arrangement { aspect, place: finders[aspect].add(group) });
             arrangement_of.insert(index, arrangement);
         }
         let mut classes = Self {
             clients: Clients::alike(),
-            arrangements: groups.iter().map(|_| Arrangement::default()).collect(),
+            aspects: Vec::new(),
+            of_class: Vec::new(),
             arrangement_of,
             partitions: Vec::new(),
             partition_of: HashMap::new(),
             overflown: false,
         };
-        if !groups.is_empty() {
-            let map = classes.classify(snapshot, geo, &groups);
+        if !by_key.is_empty() {
+            let map = classes.classify(snapshot, geo, Aspects::new(finders, geo), most);
             let partitions = classes.find_partitions(graph);
             classes.clients = Arc::new(Clients { map, partitions });
         }
@@ -112,47 +122,40 @@ impl Classes {
     }
 
     /// Divides the clients: one class for each combination of orders.
-    fn classify(&mut self, snapshot: &Snapshot, geo: &GeoDb, groups: &[&RRsetGroup]) -> ClientMap {
-        let mut numbers: Vec<HashMap<Box<[usize]>, u16>> = groups.iter().map(|_| HashMap::new()).collect();
-        let mut class_of: HashMap<Box<[u16]>, u16> = HashMap::new();
-        let (arrangements, overflown) = (&mut self.arrangements, &mut self.overflown);
-        classify(geo, &snapshot.collections, &mut |client| {
-            let combination: Box<[u16]> = groups
-                .iter()
-                .zip(&mut numbers)
-                .zip(arrangements.iter_mut())
-                .map(|((group, numbers), arrangement)| {
-                    let order: Box<[usize]> = policy::order(group, client).into();
-                    let next = numbers.len() as u16;
-                    *numbers.entry(order).or_insert_with_key(|order| {
-                        arrangement.orders.push(order.clone());
-                        next
-                    })
-                })
-                .collect();
+    fn classify(
+        &mut self,
+        snapshot: &Snapshot,
+        geo: &GeoDb,
+        mut aspects: Aspects<'_>,
+        most: usize,
+    ) -> ClientMap {
+        let mut class_of: HashMap<Alike, u16> = HashMap::new();
+        let map = classify(geo, &snapshot.collections, &mut |client| {
+            let alike = aspects.alike(client);
             let next = class_of.len();
-            if let Some(&class) = class_of.get(&combination) {
+            if let Some(&class) = class_of.get(&alike) {
                 return class;
             }
-            if next >= CLASSES_MAX {
-                *overflown = true;
+            if next >= most {
+                self.overflown = true;
                 return UNKNOWN;
             }
-            for (arrangement, &order) in arrangements.iter_mut().zip(&combination) {
-                arrangement.of_class.push(order);
-            }
-            class_of.insert(combination, next as u16);
+            self.of_class.push(alike);
+            class_of.insert(alike, next as u16);
             next as u16
-        })
+        });
+        self.aspects = aspects.found().into();
+        map
     }
 
     /// Finds which arrangements are reachable from each group, targets first. Gives the variants by class of each partition.
     fn find_partitions(&mut self, graph: &Graph) -> Vec<Box<[u16]>> {
         let mut variants = Vec::new();
-        let mut reachable: HashMap<GroupIndex, BTreeSet<usize>> = HashMap::new();
-        let mut numbers: HashMap<BTreeSet<usize>, usize> = HashMap::new();
+        let mut reachable: HashMap<GroupIndex, BTreeSet<Arrangement>> = HashMap::new();
+        let mut numbers: HashMap<BTreeSet<Arrangement>, usize> = HashMap::new();
         for index in graph.in_order() {
-            let mut set: BTreeSet<usize> = self.arrangement_of.get(&index).copied().into_iter().collect();
+            let mut set: BTreeSet<Arrangement> =
+                self.arrangement_of.get(&index).copied().into_iter().collect();
             for target in graph[index].targets() {
                 set.extend(reachable.get(&target).into_iter().flatten());
             }
@@ -160,7 +163,7 @@ impl Classes {
                 continue;
             }
             let number = *numbers.entry(set.clone()).or_insert_with(|| {
-                let (of_class, representatives) = partition(&self.arrangements, &set);
+                let (of_class, representatives) = partition(&self.aspects, &self.of_class, &set);
                 self.partitions.push(Partition { number: variants.len() as u32, representatives });
                 variants.push(of_class);
                 self.partitions.len() - 1
@@ -173,9 +176,11 @@ impl Classes {
 
     /// The members that may answer clients of a class, in order of preference; none: all, whoever asks.
     pub(super) fn order(&self, index: GroupIndex, class: u16) -> Option<&[usize]> {
-        let arrangement = &self.arrangements[*self.arrangement_of.get(&index)?];
-        let order = arrangement.of_class.get(usize::from(class)).copied().unwrap_or_default();
-        arrangement.orders.get(usize::from(order)).map(|order| &**order)
+        let Arrangement { aspect, place } = *self.arrangement_of.get(&index)?;
+        let alike = self.of_class.get(usize::from(class)).or_else(|| self.of_class.first())?;
+        let Aspect { orders, classes } = &self.aspects[aspect];
+        let order = classes[alike[aspect] as usize][place];
+        Some(&orders[place][order as usize])
     }
 
     /// How a group sees the classes; none: all alike.
@@ -186,31 +191,5 @@ impl Classes {
     /// The variant of a group that answers a class.
     pub(super) fn variant(&self, index: GroupIndex, class: u16) -> usize {
         self.partition(index).map_or(0, |partition| self.clients.variant_of_class(partition.number, class))
-    }
-}
-
-/// Joins some arrangements: classes for which all of them have the same orders are one variant.
-/// The variant of every class, and a class of every variant.
-fn partition(arrangements: &[Arrangement], set: &BTreeSet<usize>) -> (Box<[u16]>, Box<[u16]>) {
-    let classes = set.first().map_or(0, |&first| arrangements[first].of_class.len());
-    let mut numbers: HashMap<Vec<u16>, u16> = HashMap::new();
-    let mut representatives = Vec::new();
-    let of_class = (0..classes)
-        .map(|class| {
-            let combination = set.iter().map(|&index| arrangements[index].of_class[class]).collect();
-            *numbers.entry(combination).or_insert_with(|| {
-                representatives.push(class as u16);
-                representatives.len() as u16 - 1
-            })
-        })
-        .collect();
-    (of_class, representatives.into())
-}
-
-/// Whether a policy looks at where the client is.
-fn depends_on_client(policy: PolicyKind) -> bool {
-    match policy {
-        PolicyKind::Latency | PolicyKind::Geolocation | PolicyKind::Cidr | PolicyKind::Geoproximity => true,
-        PolicyKind::Simple | PolicyKind::Weighted | PolicyKind::Failover | PolicyKind::Multivalue => false,
     }
 }
