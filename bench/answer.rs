@@ -40,7 +40,7 @@ fn answers(criterion: &mut Criterion) {
     hot.serve(&[server]);
     datapath::fill(&mut hot, table);
     let query = QueryFrame::new(client, server, message.clone()).octets();
-    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), 1);
+    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), 1, 0);
     let mut scratch = Scratch::new();
     criterion.bench_function("answer/fast path on the host", |bencher| {
         bencher.iter_batched_ref(

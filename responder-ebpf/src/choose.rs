@@ -22,6 +22,18 @@ pub(crate) struct Chosen {
     pub(crate) uses: u64,
     /// Octets by which the records are turned, so that another one comes first.
     pub(crate) turn: usize,
+    /// The draw that was taken; 0: none was.
+    pub(crate) draw: u64,
+}
+
+impl Chosen {
+    /// Leaves the records out.
+    #[inline(always)]
+    pub(crate) fn empty(&mut self) {
+        let flags = self.head.flags;
+        self.head = BodyHead { flags, ..BodyHead::default() };
+        self.turn = 0;
+    }
 }
 
 #[inline(always)]
@@ -70,7 +82,7 @@ pub(crate) fn choose(
         }
         turn = draw::rotation(draw, answers) * (u32::from(head.len) / answers);
     }
-    Ok(Chosen { head, link, uses, turn: turn as usize })
+    Ok(Chosen { head, link, uses, turn: turn as usize, draw })
 }
 
 /// The shortest record: pointer, type, class, TTL and an empty RDATA.

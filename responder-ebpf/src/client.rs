@@ -27,7 +27,7 @@ pub(crate) struct Client {
 pub(crate) fn of_query(network: &Network, edns: &Edns) -> Client {
     match edns.client {
         Some(client) => client,
-        None => Client { is_v6: network.is_v6, octets: network.source_octets(), is_short: false },
+        None => Client { is_v6: network.is_v6, octets: network.source()[0], is_short: false },
     }
 }
 

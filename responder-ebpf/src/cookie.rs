@@ -2,6 +2,13 @@
 //!
 //! Both halves compute them here. Words are octets as they stand in a packet, read little-endian.
 
+use pulse53_abi::live::OPTION_REQUIRED;
+use pulse53_abi::verdict::{PassReason, Verdict};
+
+use crate::edns::Edns;
+use crate::ip::Network;
+use crate::{Scratch, Step, Tables};
+
 /// Octets of a client cookie.
 pub const CLIENT_LEN: usize = 8;
 
@@ -65,6 +72,101 @@ pub struct Answered {
     pub cookie: ServerCookie,
     /// Whether the query carried a server cookie that one of us has made for this address: the address is not forged.
     pub is_valid: bool,
+}
+
+/// A client's cookie and all that its answer depends on, as plain words: the kernel half answers it in a function that the verifier
+/// follows apart, and that takes one pointer.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange {
+    secrets: [u64; 4],
+    client: u64,
+    /// Head and hash: of the query's server cookie before, of the reply's behind.
+    server: [u64; 2],
+    address: [u64; 2],
+    /// Seconds since 1970 modulo 2^32, [`WITH_SERVER`], [`FROM_V6`].
+    now_and_flags: u64,
+}
+
+/// `Exchange::now_and_flags`: the query has a server cookie of our length.
+const WITH_SERVER: u64 = 1 << 32;
+/// `Exchange::now_and_flags`: the client has an IPv6 address.
+const FROM_V6: u64 = 1 << 33;
+
+const NANOSECONDS: u64 = 1_000_000_000;
+
+impl Exchange {
+    /// Nothing asked.
+    pub const fn new() -> Self {
+        Self { secrets: [0; 4], client: 0, server: [0; 2], address: [0; 2], now_and_flags: 0 }
+    }
+
+    /// Puts down what the query says.
+    #[inline(always)]
+    pub(crate) fn ask(&mut self, client: u64, server: Option<[u64; 2]>) {
+        self.client = client;
+        self.now_and_flags = if server.is_some() { WITH_SERVER } else { 0 };
+        if let Some(server) = server {
+            self.server = server;
+        }
+    }
+
+    /// Makes the reply's server cookie; whether the query's was valid.
+    #[inline(always)]
+    pub fn answer(&mut self) -> bool {
+        let [k0, k1, k2, k3] = self.secrets;
+        let flags = self.now_and_flags;
+        let [head, hash] = self.server;
+        let server = if flags & WITH_SERVER != 0 { Some(ServerCookie { head, hash }) } else { None };
+        let address = ClientAddress { is_v6: flags & FROM_V6 != 0, words: self.address };
+        let secrets = [Secret([k0, k1]), Secret([k2, k3])];
+        let answered = answer(&secrets, self.client, server, &address, flags as u32);
+        self.server = [answered.cookie.head, answered.cookie.hash];
+        answered.is_valid
+    }
+
+    /// The data of the reply's option.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> [u64; 3] {
+        [self.client, self.server[0], self.server[1]]
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Answers the query's cookie, if it has one; whether that proves the client's address.
+#[inline(always)]
+pub(crate) fn answer_query(
+    tables: &impl Tables,
+    network: &Network,
+    edns: &Edns,
+    scratch: &mut Scratch,
+) -> Step<bool> {
+    if !edns.has_cookie() {
+        return Ok(false);
+    }
+    let live = tables.live().ok_or(Verdict::Pass(PassReason::Inconsistent))?;
+    let version = live.version.load();
+    let exchange = &mut scratch.cookie;
+    for (copy, secret) in exchange.secrets.iter_mut().zip(&live.secrets) {
+        *copy = secret.load();
+    }
+    let is_required = live.cookies.load() == OPTION_REQUIRED;
+    if version & 1 != 0 || live.version.load() != version {
+        return Err(Verdict::Pass(PassReason::Replaced));
+    }
+    exchange.address = network.source();
+    let family = if network.is_v6 { FROM_V6 } else { 0 };
+    exchange.now_and_flags |= u64::from((tables.now() / NANOSECONDS) as u32) | family;
+    let is_valid = tables.answer_cookie(exchange);
+    if is_required && !is_valid {
+        return Err(Verdict::Pass(PassReason::Option));
+    }
+    Ok(is_valid)
 }
 
 /// Answers a client's cookie at `now`, in seconds since 1970 modulo 2^32. The first secret signs; a cookie made with any of them is

@@ -140,11 +140,13 @@ impl Query {
         &self,
         rcode: u8,
         authoritative: bool,
+        truncated: bool,
         counts: [u8; 3],
         opt: bool,
     ) -> (u64, u32) {
         let aa = if authoritative { AA } else { 0 };
-        let flags = QR | aa | (self.flags & (RD | CD)) | u16::from(rcode & 0xf);
+        let tc = if truncated { TC } else { 0 };
+        let flags = QR | aa | tc | (self.flags & (RD | CD)) | u16::from(rcode & 0xf);
         let additionals = u16::from(counts[2]) + u16::from(opt);
         let first = self.id as u64
             | (flags.to_be() as u64) << 16

@@ -1,16 +1,18 @@
-//! EDNS (RFC 6891): the OPT record behind the question, if there is one, with the client subnet (RFC 7871).
+//! EDNS (RFC 6891): the OPT record behind the question, if there is one, with the client subnet (RFC 7871) and the cookie (RFC 7873).
 
 use pulse53_abi::client::{CLIENT_OCTETS_V4, CLIENT_OCTETS_V6};
 use pulse53_abi::limits::{OPTIONS_MAX, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN};
+use pulse53_abi::live::{OPTION_IGNORED, OPTION_PASSED};
 use pulse53_abi::shared::at_most;
 use pulse53_abi::verdict::{PassReason, Verdict};
 
 use crate::client::Client;
+use crate::cookie::{CLIENT_LEN, SERVER_LEN};
 use crate::dns::Query;
 use crate::ip::halves;
 use crate::tables::OPT_WORDS;
 use crate::udp::Datagram;
-use crate::{Packet, Scratch, Step, reply};
+use crate::{Packet, Scratch, Step, Tables, reply};
 
 /// Octets of an OPT record without options.
 const OPT_LEN: usize = 11;
@@ -26,11 +28,18 @@ const COOKIE: u16 = 10;
 const OPTION_HEADER: usize = 4;
 /// Octets of a client subnet before the address.
 const SUBNET_HEADER: usize = 4;
+/// Octets of the reply's cookie option.
+const COOKIE_LEN: u16 = (OPTION_HEADER + CLIENT_LEN + SERVER_LEN) as u16;
+/// Its code and length, as they stand in the packet.
+const COOKIE_HEAD: u32 = COOKIE.to_be() as u32 | ((COOKIE_LEN - OPTION_HEADER as u16).to_be() as u32) << 16;
 
 /// What the query's EDNS says.
 pub(crate) struct Edns {
-    /// Octets of the reply's OPT: 0 without one, and more than [`OPT_LEN`] if it holds the client subnet, which is then in the scratch memory.
+    /// Octets of the reply's OPT up to the client subnet: 0 without OPT, and more than [`OPT_LEN`] if it holds the client subnet, which is then
+    /// in the scratch memory.
     pub(crate) len: u16,
+    /// Octets of the reply's cookie option, which is the last one and in the scratch memory: 0 without one.
+    pub(crate) cookie_len: u16,
     /// The octet with the DO bit.
     dnssec_ok: u8,
     /// Octets the reply's message may have (D-16).
@@ -44,16 +53,17 @@ pub(crate) fn parse(
     packet: &mut impl Packet,
     datagram: &Datagram,
     query: &Query,
-    reply_max: u16,
+    tables: &impl Tables,
     scratch: &mut Scratch,
 ) -> Step<Edns> {
     let message_end = datagram.payload_at + datagram.payload_len;
+    let reply_max = tables.message_max();
     if !query.has_additional {
         if query.end != message_end {
             return Err(Verdict::Pass(PassReason::NotPlainQuery));
         }
         let message_max = UDP_PAYLOAD_PLAIN.min(reply_max);
-        return Ok(Edns { len: 0, dnssec_ok: 0, message_max, client: None });
+        return Ok(Edns { len: 0, cookie_len: 0, dnssec_ok: 0, message_max, client: None });
     }
     let bad = Verdict::Pass(PassReason::BadOpt);
     let at = query.end;
@@ -69,26 +79,47 @@ pub(crate) fn parse(
     }
     let mut edns = Edns {
         len: OPT_LEN as u16,
+        cookie_len: 0,
         dnssec_ok: (first >> 56) as u8 & DO,
         message_max: size.max(UDP_PAYLOAD_PLAIN).min(reply_max),
         client: None,
     };
     if options_len != 0 {
-        let subnet = find_subnet(packet, at + OPT_LEN, message_end)?;
-        if subnet != 0 {
-            edns.take_subnet(packet, subnet & 0xffff, subnet >> 16, scratch)?;
+        let options = find_options(packet, tables, at + OPT_LEN, message_end)?;
+        if options.cookie.at != 0 {
+            edns.take_cookie(packet, &options.cookie, scratch)?;
+        }
+        if options.subnet.at != 0 {
+            edns.take_subnet(packet, &options.subnet, scratch)?;
         }
     }
     Ok(edns)
 }
 
-/// Walks the options: all must be whole, and none may need more than to be ignored, but for one client subnet. Gives the offset of its data, and
-/// its length above bit 16; 0 if there is none.
+/// The options of a query that are answered.
+#[derive(Default)]
+struct Options {
+    subnet: OptionData,
+    cookie: OptionData,
+}
+
+/// Where an option's data begins, and how long it is; at 0: there is no such option.
+#[derive(Default)]
+struct OptionData {
+    at: usize,
+    len: usize,
+}
+
+/// Walks the options: all must be whole, and none may need more than to be ignored, but for one client subnet and a cookie.
 #[inline(always)]
-fn find_subnet(packet: &mut impl Packet, start: usize, end: usize) -> Step<usize> {
+fn find_options(packet: &mut impl Packet, tables: &impl Tables, start: usize, end: usize) -> Step<Options> {
     let bad = Verdict::Pass(PassReason::BadOpt);
+    let passed = Verdict::Pass(PassReason::Option);
+    let live = tables.live().ok_or(Verdict::Pass(PassReason::Inconsistent))?;
+    let (nsid, cookies) = (live.nsid.load(), live.cookies.load());
     let mut at = start;
-    let mut subnet = 0;
+    let mut options = Options::default();
+    let Options { subnet, cookie } = &mut options;
     for _ in 0..OPTIONS_MAX {
         if at == end {
             break;
@@ -97,35 +128,70 @@ fn find_subnet(packet: &mut impl Packet, start: usize, end: usize) -> Step<usize
         let code = u16::from_be(head as u16);
         let len = usize::from(u16::from_be((head >> 16) as u16));
         at += OPTION_HEADER;
-        if code == NSID || code == COOKIE || (code == CLIENT_SUBNET && subnet != 0) {
-            return Err(Verdict::Pass(PassReason::Option));
-        }
-        if code == CLIENT_SUBNET {
-            subnet = at | len << 16;
+        match code {
+            NSID if nsid != OPTION_IGNORED => return Err(passed),
+            COOKIE if cookies == OPTION_PASSED => return Err(passed),
+            // The first one counts (RFC 7873 section 5.2).
+            COOKIE if cookies != OPTION_IGNORED && cookie.at == 0 => *cookie = OptionData { at, len },
+            CLIENT_SUBNET if subnet.at != 0 => return Err(passed),
+            CLIENT_SUBNET => *subnet = OptionData { at, len },
+            _ => {}
         }
         at += len;
         if at > end {
             return Err(bad);
         }
-        let forgotten = packet.forget(at as u64 | (subnet as u64) << 32);
-        at = (forgotten & 0xffff_ffff) as usize;
-        subnet = (forgotten >> 32) as usize;
+        // All of these are offsets in a frame, or lengths that fit it.
+        let known = [at, subnet.at, subnet.len, cookie.at, cookie.len];
+        let forgotten =
+            packet.forget(known.iter().rev().fold(0, |packed, value| packed << 12 | *value as u64));
+        let field = |index: u32| (forgotten >> (12 * index) & 0xfff) as usize;
+        at = field(0);
+        *subnet = OptionData { at: field(1), len: field(2) };
+        *cookie = OptionData { at: field(3), len: field(4) };
     }
-    if at == end { Ok(subnet) } else { Err(bad) }
+    if at == end { Ok(options) } else { Err(bad) }
 }
 
 impl Edns {
+    /// Reads a client cookie, and perhaps a server cookie of 8 to 32 octets behind it (RFC 7873 section 5.2.2).
+    #[inline(always)]
+    fn take_cookie(&mut self, packet: &impl Packet, option: &OptionData, scratch: &mut Scratch) -> Step<()> {
+        const WITH_OURS: usize = CLIENT_LEN + SERVER_LEN;
+        // What is malformed, userspace refuses.
+        let refused = Verdict::Pass(PassReason::Option);
+        let (at, len) = (option.at, option.len);
+        if len != CLIENT_LEN && !(16..=40).contains(&len) {
+            return Err(refused);
+        }
+        let client = packet.load(at).ok_or(refused)?;
+        let server = if len == WITH_OURS {
+            Some([packet.load(at + 8).ok_or(refused)?, packet.load(at + 16).ok_or(refused)?])
+        } else {
+            None
+        };
+        scratch.cookie.ask(client, server);
+        self.cookie_len = COOKIE_LEN;
+        Ok(())
+    }
+
+    /// Whether the query has a cookie that is answered.
+    #[inline(always)]
+    pub(crate) fn has_cookie(&self) -> bool {
+        self.cookie_len != 0
+    }
+
     /// Reads a client subnet of so many octets (RFC 7871 section 6, R-63), and puts the reply's OPT with it into the scratch memory.
     #[inline(always)]
     fn take_subnet(
         &mut self,
         packet: &mut impl Packet,
-        at: usize,
-        len: usize,
+        option: &OptionData,
         scratch: &mut Scratch,
     ) -> Step<()> {
         // What is malformed, userspace refuses.
         let refused = Verdict::Pass(PassReason::Option);
+        let (at, len) = (option.at, option.len);
         let head: u32 = packet.load(at).ok_or(refused)?;
         let is_v6 = match u16::from_be(head as u16) {
             1 => false,
@@ -153,8 +219,9 @@ impl Edns {
         };
         // Octets 8 to 15 of the OPT: flags, length of all options, code, length, family.
         let (option_len, opt) = (len as u64, &mut scratch.opt);
+        let options_len = option_len + OPTION_HEADER as u64 + u64::from(self.cookie_len);
         opt[0] = self.words().0;
-        opt[1] = (option_len + OPTION_HEADER as u64) << 16 | (CLIENT_SUBNET as u64) << 32 | option_len << 48;
+        opt[1] = options_len << 16 | (CLIENT_SUBNET as u64) << 32 | option_len << 48;
         // Family, source prefix length, scope, address.
         opt[2] = (head as u64 >> 8 & 0xff) | (source_len as u64) << 8 | first << 24;
         opt[3] = first >> 40 | second << 24;
@@ -177,19 +244,19 @@ impl Edns {
         }
     }
 
-    /// Whether the reply's OPT has options.
+    /// Whether the reply's OPT has a client subnet.
     #[inline(always)]
-    fn has_options(&self) -> bool {
+    fn has_subnet(&self) -> bool {
         usize::from(self.len) > OPT_LEN
     }
 
-    /// The reply's OPT without options as two words, octets 0 to 7 and 7 to 10: the record ends with the frame, where a single octet
+    /// The reply's OPT without a client subnet as two words, octets 0 to 7 and 7 to 10: the record may end with the frame, where a single octet
     /// cannot be stored.
     #[inline(always)]
     fn words(&self) -> (u64, u32) {
         let flags = self.dnssec_ok as u64;
         let first = (TYPE_OPT.to_be() as u64) << 8 | (UDP_PAYLOAD_MAX.to_be() as u64) << 24 | flags << 56;
-        (first, flags as u32)
+        (first, flags as u32 | u32::from(self.cookie_len.to_be()) << 16)
     }
 
     /// Ones' complement sum of the reply's OPT, as if from an even offset.
@@ -198,12 +265,19 @@ impl Edns {
         if self.len == 0 {
             return 0;
         }
-        if !self.has_options() {
-            return halves(self.words().0);
-        }
         let mut sum = 0;
-        for index in 0..OPT_WORDS {
-            sum += halves(scratch.opt[index]);
+        if self.has_subnet() {
+            for index in 0..OPT_WORDS {
+                sum += halves(scratch.opt[index]);
+            }
+        } else {
+            let (first, last) = self.words();
+            sum = halves(first) + u64::from(last >> 8);
+        }
+        if self.has_cookie() {
+            let [first, second, third] = scratch.cookie.words().map(halves);
+            let cookie = u64::from(COOKIE_HEAD) + first + second + third;
+            sum += reply::swapped_if(self.len & 1 != 0, cookie);
         }
         sum
     }
@@ -211,12 +285,23 @@ impl Edns {
     /// Writes the reply's OPT.
     #[inline(always)]
     pub(crate) fn write_reply(&self, packet: &mut impl Packet, scratch: &Scratch, at: usize) -> Option<()> {
-        if self.has_options() {
+        let len = usize::from(self.len);
+        if self.has_subnet() {
             let word = |index: usize| scratch.opt.get(at_most(index, OPT_WORDS - 1)).copied();
-            return reply::copy::<OPT_WORDS>(packet, at, usize::from(self.len), word);
+            reply::copy::<OPT_WORDS>(packet, at, len, word)?;
+        } else {
+            let (first, last) = self.words();
+            packet.store(at, first)?;
+            packet.store(at + 7, last)?;
         }
-        let (first, last) = self.words();
-        packet.store(at, first)?;
-        packet.store(at + 7, last)
+        if self.has_cookie() {
+            let at = packet.forget((at + len) as u64) as usize;
+            let [first, second, third] = scratch.cookie.words();
+            packet.store(at, COOKIE_HEAD)?;
+            packet.store(at + 4, first)?;
+            packet.store(at + 12, second)?;
+            packet.store(at + 20, third)?;
+        }
+        Some(())
     }
 }

@@ -101,10 +101,10 @@ impl Network {
         }
     }
 
-    /// The first eight octets of the address asked from, the very first one in the low bits; of IPv4 addresses four.
+    /// The address asked from, as it stands in the header; an IPv4 address is the lower half of the first word.
     #[inline(always)]
-    pub(crate) fn source_octets(&self) -> u64 {
-        self.source[0]
+    pub(crate) fn source(&self) -> [u64; 2] {
+        self.source
     }
 
     /// Ones' complement sum of both addresses.

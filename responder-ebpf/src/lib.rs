@@ -47,27 +47,33 @@ pub(crate) type Step<T> = Result<T, Verdict>;
 #[inline(always)]
 pub fn run(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Verdict {
     match answer(packet, tables, scratch) {
-        Ok(()) => Verdict::Reply,
-        Err(verdict) => verdict,
+        Ok(verdict) | Err(verdict) => verdict,
     }
 }
 
 #[inline(always)]
-fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Step<()> {
+fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Step<Verdict> {
     let mut link = ethernet::parse(packet)?;
     let mut network = ip::parse(packet, &link)?;
     let mut transport = udp::parse(packet, &network)?;
     udp::check_served(&network, &transport, tables)?;
     forget_layout(packet, &mut link, &mut network, &mut transport);
     let mut query = dns::parse(packet, &transport, tables.seed(), scratch)?;
-    let mut edns = edns::parse(packet, &transport, &query, tables.message_max(), scratch)?;
+    let mut edns = edns::parse(packet, &transport, &query, tables, scratch)?;
     let found = table::find(tables, &query, scratch)?;
     let mut chosen = choose::choose(packet, tables, &found, &network, &edns, scratch)?;
-    let reply = reply::plan(&network, &query, &edns, &chosen, scratch)?;
+    reply::fit(&query, &edns, &chosen)?;
+    let is_proven = cookie::answer_query(tables, &network, &edns, scratch)?;
+    let mut slips = !is_proven && limit::rule(tables, &network, &chosen)?;
+    if slips {
+        chosen.empty();
+    }
+    let reply = reply::plan(&network, &query, &edns, &chosen.head, slips, scratch);
     // All is decided. From here on only sizes and places matter.
     forget_layout(packet, &mut link, &mut network, &mut transport);
-    forget_contents(packet, &mut query, &mut edns, &mut chosen);
-    reply::write(packet, tables, scratch, &link, &network, &transport, &query, &edns, &chosen, &reply)
+    forget_contents(packet, &mut query, &mut edns, &mut chosen, &mut slips);
+    reply::write(packet, tables, scratch, &link, &network, &transport, &query, &edns, &chosen, &reply)?;
+    Ok(if slips { Verdict::Slip } else { Verdict::Reply })
 }
 
 /// Makes the verifier forget which headers there were: it would follow each combination to the end.
@@ -89,15 +95,25 @@ fn forget_layout(
 
 /// The same for what the reply holds.
 #[inline(always)]
-fn forget_contents(packet: &mut impl Packet, query: &mut Query, edns: &mut Edns, chosen: &mut Chosen) {
+fn forget_contents(
+    packet: &mut impl Packet,
+    query: &mut Query,
+    edns: &mut Edns,
+    chosen: &mut Chosen,
+    slips: &mut bool,
+) {
     let known = query.name_len as u64
         | u64::from(edns.len & 0xff) << 8
         | u64::from(chosen.head.len) << 16
-        | (chosen.turn as u64) << 32;
+        | (chosen.turn as u64) << 32
+        | u64::from(edns.cookie_len & 0xff) << 48
+        | u64::from(*slips) << 56;
     let forgotten = packet.forget(known);
     query.name_len = (forgotten & 0xff) as usize;
     edns.len = (forgotten >> 8 & 0xff) as u16;
+    edns.cookie_len = (forgotten >> 48 & 0xff) as u16;
     chosen.head.len = (forgotten >> 16) as u16;
     chosen.turn = ((forgotten >> 32) & 0xffff) as usize;
+    *slips = forgotten >> 56 != 0;
     chosen.link.0 = packet.forget(u64::from(chosen.link.0)) as u32;
 }

@@ -4,6 +4,90 @@
 //! refill). Prefixes that fall into one bucket share it: with many more buckets than floods that is rare, and memory stays bounded
 //! (D-21). Both halves decide by these functions.
 
+use pulse53_abi::limits::{EXEMPT_MAX, RATE_BUCKETS};
+use pulse53_abi::live::{LiveLimit, exempt_words};
+use pulse53_abi::verdict::{DropReason, PassReason, Verdict};
+
+use crate::choose::Chosen;
+use crate::ip::Network;
+use crate::{Step, Tables};
+
+/// What becomes of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// It is sent.
+    Send,
+    /// An empty one with TC=1 is sent, which costs an attacker's victim no more than the query did the attacker, and a real client one
+    /// more round trip.
+    Slip,
+    /// Nothing is sent.
+    Drop,
+}
+
+impl Ruling {
+    /// What becomes of a response beyond the budget: one in `slip` says TC=1. `draw` is uniformly random.
+    #[inline(always)]
+    pub const fn beyond(slip: u32, draw: u64) -> Self {
+        match slip as u64 {
+            0 => Self::Drop,
+            slip if draw.is_multiple_of(slip) => Self::Slip,
+            _ => Self::Drop,
+        }
+    }
+}
+
+/// Rules on the reply to a client that has not shown that its address is its own; whether it is to be empty with TC=1.
+#[inline(always)]
+pub(crate) fn rule(tables: &impl Tables, network: &Network, chosen: &Chosen) -> Step<bool> {
+    let inconsistent = Verdict::Pass(PassReason::Inconsistent);
+    let limit = &tables.live().ok_or(inconsistent)?.limit;
+    let interval_ns = limit.interval_ns.load();
+    if interval_ns == 0 {
+        return Ok(false);
+    }
+    let words = network.source();
+    let prefix = if network.is_v6 {
+        [words[0] & limit.ipv6_mask[0].load(), words[1] & limit.ipv6_mask[1].load()]
+    } else {
+        [words[0] & limit.ipv4_mask.load(), 0]
+    };
+    let index = bucket(prefix, network.is_v6, limit.seed.load(), RATE_BUCKETS - 1);
+    let bucket = tables.bucket(index).ok_or(inconsistent)?;
+    let budget = Budget { interval_ns, burst_ns: limit.burst_ns.load() };
+    if let Some(after) = budget.spend(bucket.load(), tables.now()) {
+        bucket.store(after);
+        return Ok(false);
+    }
+    if is_exempt(limit, network)? {
+        return Ok(false);
+    }
+    let draw = if chosen.draw == 0 { tables.draw() } else { chosen.draw };
+    match Ruling::beyond(limit.slip.load() as u32, draw) {
+        Ruling::Send => Ok(false),
+        Ruling::Slip => Ok(true),
+        Ruling::Drop => Err(Verdict::Drop(DropReason::Limited)),
+    }
+}
+
+/// Whether the client is never limited. Looked for last: it is a list, and hardly anyone gets here.
+#[inline(always)]
+fn is_exempt(limit: &LiveLimit, network: &Network) -> Step<bool> {
+    let count = limit.exempt_count.load();
+    if count > EXEMPT_MAX as u64 {
+        return Err(Verdict::Pass(PassReason::PerhapsExempt));
+    }
+    let address = exempt_words(network.is_v6, network.source());
+    for index in 0..EXEMPT_MAX {
+        if index as u64 >= count {
+            break;
+        }
+        if limit.exempt[index].contains(network.is_v6, address) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What a prefix may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -37,20 +121,15 @@ impl Budget {
     }
 }
 
-/// The leading bits of an address that share a budget; `words` are its octets as they stand in a packet, an IPv4 address in the lower half of
-/// the first.
-#[inline(always)]
-pub fn prefix(words: [u64; 2], is_v6: bool, len: u32) -> [u64; 2] {
-    let mask = |word: u64, len: u32| match len {
+/// The leading bits of an address that share a budget, as a mask of its octets as they stand in a packet; of an IPv4 address they are the lower
+/// half of the first word.
+pub fn mask(is_v6: bool, len: u32) -> [u64; 2] {
+    let mask = |len: u32| match len {
         0 => 0,
-        64.. => word,
-        len => word & (u64::MAX << (64 - len)).swap_bytes(),
+        64.. => u64::MAX,
+        len => (u64::MAX << (64 - len)).swap_bytes(),
     };
-    if is_v6 {
-        [mask(words[0], len), mask(words[1], len.saturating_sub(64))]
-    } else {
-        [mask(words[0] & 0xffff_ffff, len), 0]
-    }
+    if is_v6 { [mask(len), mask(len.saturating_sub(64))] } else { [mask(len.min(32)), 0] }
 }
 
 /// The bucket of a prefix, less than a power of two less `mask`. The seed is random, so that nobody can aim at a neighbor's bucket.
@@ -112,8 +191,8 @@ mod tests {
 
     #[test]
     fn prefixes_cut_addresses() {
-        let v4 = |octets: [u8; 4], len| prefix([u32::from_le_bytes(octets).into(), 0], false, len)[0];
         let of = |octets: [u8; 4]| u64::from(u32::from_le_bytes(Ipv4Addr::from(octets).octets()));
+        let v4 = |octets: [u8; 4], len| of(octets) & mask(false, len)[0];
         assert_eq!(v4([192, 0, 2, 255], 24), of([192, 0, 2, 0]));
         assert_eq!(v4([192, 0, 2, 255], 32), of([192, 0, 2, 255]));
         assert_eq!(v4([192, 0, 2, 255], 9), of([192, 0, 0, 0]));
@@ -123,9 +202,13 @@ mod tests {
             [value as u64, (value >> 64) as u64]
         };
         let all = words("2001:db8:1234:5678:9abc:def0:1234:5678");
-        assert_eq!(prefix(all, true, 56), words("2001:db8:1234:5600::"));
-        assert_eq!(prefix(all, true, 72), words("2001:db8:1234:5678:9a00::"));
-        assert_eq!(prefix(all, true, 128), all);
+        let v6 = |len| {
+            let mask = mask(true, len);
+            [all[0] & mask[0], all[1] & mask[1]]
+        };
+        assert_eq!(v6(56), words("2001:db8:1234:5600::"));
+        assert_eq!(v6(72), words("2001:db8:1234:5678:9a00::"));
+        assert_eq!(v6(128), all);
     }
 
     #[test]

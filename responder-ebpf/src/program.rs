@@ -12,7 +12,10 @@ use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::{xdp_action, xdp_md};
 use aya_ebpf::btf_maps::{Array, PerCpuArray};
-use aya_ebpf::helpers::{bpf_get_prandom_u32, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_store_bytes};
+use aya_ebpf::helpers::{
+    bpf_get_prandom_u32, bpf_ktime_get_coarse_ns, bpf_xdp_adjust_head, bpf_xdp_adjust_tail,
+    bpf_xdp_store_bytes,
+};
 use aya_ebpf::macros::{btf_map, xdp};
 use aya_ebpf::programs::XdpContext;
 use aya_ebpf::{EbpfContext, Global};
@@ -21,11 +24,13 @@ use fastpath::abi::ABI_VERSION;
 use fastpath::abi::client::ClientNode;
 use fastpath::abi::draw;
 use fastpath::abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
-use fastpath::abi::limits::{FRAME_OFFSET_MASK, SERVED_ENTRIES};
+use fastpath::abi::limits::{FRAME_OFFSET_MASK, RATE_BUCKETS, SERVED_ENTRIES};
+use fastpath::abi::live::LiveSettings;
 use fastpath::abi::served::Served;
 use fastpath::abi::settings::Settings;
 use fastpath::abi::shared::Shared;
 use fastpath::abi::verdict::{Counters, Verdict};
+use fastpath::cookie::Exchange;
 use fastpath::{Packet, Scratch, Tables, Word};
 
 /// `BPF_F_MMAPABLE`: userspace writes these through its own mapping, without a system call an entry.
@@ -52,6 +57,10 @@ static BODIES_MEDIUM: Array<BodyMedium, 1, MMAPABLE> = Array::new();
 static BODIES_LARGE: Array<BodyLarge, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static SERVED: Array<Served, { SERVED_ENTRIES as usize }, MMAPABLE> = Array::new();
+#[btf_map]
+static LIVE: Array<LiveSettings, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static BUCKETS: Array<Shared, { RATE_BUCKETS as usize }, MMAPABLE> = Array::new();
 #[btf_map]
 static COUNTERS: PerCpuArray<Counters, 1> = PerCpuArray::new();
 #[btf_map]
@@ -100,7 +109,7 @@ pub fn pulse53(ctx: XdpContext) -> u32 {
         *counter += 1;
     }
     match verdict {
-        Verdict::Reply => xdp_action::XDP_TX,
+        Verdict::Reply | Verdict::Slip => xdp_action::XDP_TX,
         Verdict::Pass(reason) => {
             let one_in = SETTINGS.load().log_one_in;
             if one_in != 0 {
@@ -122,6 +131,15 @@ pub fn pulse53(ctx: XdpContext) -> u32 {
 #[xdp]
 pub fn pass(_: XdpContext) -> u32 {
     xdp_action::XDP_PASS
+}
+
+/// Answers a cookie; whether it was valid. Its signature lets the verifier follow it once and on its own, not at the end of each path that leads
+/// here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn answer_cookie(exchange: *mut Exchange) -> u64 {
+    // SAFETY: the verifier holds callers to a whole exchange, or none.
+    unsafe { exchange.as_mut() }.is_some_and(Exchange::answer).into()
 }
 
 /// The frame behind an XDP context.
@@ -325,6 +343,28 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn body_large(&self, index: u32) -> Option<&BodyLarge> {
         BODIES_LARGE.get(index)
+    }
+
+    #[inline(always)]
+    fn live(&self) -> Option<&LiveSettings> {
+        LIVE.get(0)
+    }
+
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> Option<&Shared> {
+        BUCKETS.get(index)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        let offset = self.live().map_or(0, |live| live.clock_offset.load());
+        // SAFETY: it takes nothing.
+        unsafe { bpf_ktime_get_coarse_ns() }.wrapping_add(offset)
+    }
+
+    #[inline(always)]
+    fn answer_cookie(&self, exchange: &mut Exchange) -> bool {
+        answer_cookie(exchange) != 0
     }
 
     #[inline(always)]

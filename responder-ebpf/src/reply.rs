@@ -14,7 +14,22 @@ use crate::tables::NAME_WORDS;
 use crate::udp::{self, Datagram};
 use crate::{Packet, Scratch, Step, Tables};
 
-/// Sizes and sums of a reply that fits.
+/// Whether the reply's message is no longer than the client takes.
+#[inline(always)]
+pub(crate) fn fit(query: &Query, edns: &Edns, chosen: &Chosen) -> Step<()> {
+    if message_len(query, edns, &chosen.head) > usize::from(edns.message_max) {
+        return Err(Verdict::Pass(PassReason::TooLong));
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn message_len(query: &Query, edns: &Edns, head: &BodyHead) -> usize {
+    let opt = usize::from(edns.len) + usize::from(edns.cookie_len);
+    dns::HEADER + query.name_len + dns::QUESTION_TAIL + usize::from(head.len) + opt
+}
+
+/// Sizes and sums of a reply.
 pub(crate) struct Reply {
     /// UDP length: header and message.
     udp_len: u16,
@@ -22,33 +37,29 @@ pub(crate) struct Reply {
     checksum: u16,
 }
 
-/// Settles whether the reply fits the client, and all that can be computed before writing.
+/// Settles all that can be computed before writing.
 #[inline(always)]
 pub(crate) fn plan(
     network: &Network,
     query: &Query,
     edns: &Edns,
-    chosen: &Chosen,
+    head: &BodyHead,
+    truncated: bool,
     scratch: &Scratch,
-) -> Step<Reply> {
-    let head = &chosen.head;
-    let message =
-        dns::HEADER + query.name_len + dns::QUESTION_TAIL + usize::from(head.len) + usize::from(edns.len);
-    if message > usize::from(edns.message_max) {
-        return Err(Verdict::Pass(PassReason::TooLong));
-    }
+) -> Reply {
     let header = query.reply_header(
         head.flags,
         head.flags & FLAG_AUTHORITATIVE != 0,
+        truncated,
         [head.answers, head.authorities, head.additionals],
         edns.len != 0,
     );
-    let udp_len = (message + udp::HEADER) as u16;
-    Ok(Reply {
+    let udp_len = (message_len(query, edns, head) + udp::HEADER) as u16;
+    Reply {
         udp_len,
         header,
         checksum: checksum_without_ports(network, query, edns.sum(scratch), head, udp_len, header),
-    })
+    }
 }
 
 /// The ones' complement sum of everything the UDP checksum covers but the ports (RFC 768, RFC 1071).
@@ -76,7 +87,7 @@ fn checksum_without_ports(
 
 /// A sum as it counts from an odd offset (RFC 1071 section 2, byte order independence).
 #[inline(always)]
-fn swapped_if(odd: bool, sum: u64) -> u64 {
+pub(crate) fn swapped_if(odd: bool, sum: u64) -> u64 {
     let folded = fold(sum);
     (if odd { folded.swap_bytes() } else { folded }) as u64
 }
@@ -114,7 +125,9 @@ pub(crate) fn write(
     packet.store(at, query.question_tail).ok_or(damaged)?;
     at += dns::QUESTION_TAIL;
     at = packet.forget(at as u64) as usize;
-    write_records(packet, tables, scratch, at, chosen)?;
+    if chosen.head.len != 0 {
+        write_records(packet, tables, scratch, at, chosen)?;
+    }
     if edns.len != 0 {
         at = packet.forget((at + usize::from(chosen.head.len)) as u64) as usize;
         edns.write_reply(packet, scratch, at).ok_or(damaged)?;
@@ -133,14 +146,18 @@ fn write_udp(packet: &mut impl Packet, datagram: &Datagram, reply: &Reply) -> Op
     packet.store(datagram.at + 4, reply.udp_len.to_be() as u32 | (checksum as u32) << 16)
 }
 
-/// Writes the name as it was asked. Up to seven octets behind it are overwritten; question and records, which follow, take more.
+/// Writes the name as it was asked. Up to seven octets behind it are overwritten, if they are there: QTYPE and QCLASS, which follow, are four,
+/// and in an empty reply without OPT nothing comes behind them.
 #[inline(always)]
 fn write_name(packet: &mut impl Packet, at: usize, query: &Query, scratch: &Scratch) -> Option<()> {
     for index in 0..NAME_WORDS {
         if 8 * index >= query.name_len {
             break;
         }
-        packet.store(at + 8 * index, scratch.name[index])?;
+        let (at, word) = (at + 8 * index, scratch.name[index]);
+        if packet.store(at, word).is_none() {
+            return packet.store(at, word as u32);
+        }
     }
     Some(())
 }

@@ -1,9 +1,12 @@
-//! The few look-ups the path may make, and its only source of randomness.
+//! The few look-ups the path may make, its clock, and its only source of randomness.
 
 use pulse53_abi::client::ClientNode;
 use pulse53_abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, RECORDS_INLINE, Slot};
+use pulse53_abi::live::LiveSettings;
 use pulse53_abi::served::Served;
 use pulse53_abi::shared::Shared;
+
+use crate::cookie::Exchange;
 
 /// Memory shared with userspace. An index that is out of range finds nothing.
 pub trait Tables {
@@ -35,13 +38,24 @@ pub trait Tables {
     fn body_medium(&self, index: u32) -> Option<&BodyMedium>;
     /// A body of up to 1216 octets.
     fn body_large(&self, index: u32) -> Option<&BodyLarge>;
-    /// A random number, spent as [`pulse53_abi::draw`] says.
+    /// A random number, spent as [`pulse53_abi::draw`] says; never zero.
     fn draw(&self) -> u64;
+    /// What may change while the program runs; always there.
+    fn live(&self) -> Option<&LiveSettings>;
+    /// A bucket of the rate limit.
+    fn bucket(&self, index: u32) -> Option<&Shared>;
+    /// Nanoseconds since 1970, as coarse as the kernel's tick.
+    fn now(&self) -> u64;
+    /// Answers a cookie; whether it was valid.
+    #[inline(always)]
+    fn answer_cookie(&self, exchange: &mut Exchange) -> bool {
+        exchange.answer()
+    }
 }
 
 /// Words of the longest name.
 pub const NAME_WORDS: usize = 32;
-/// Words of the longest OPT record in a reply: 11 octets, and 24 of a client subnet.
+/// Words of the longest OPT record in a reply up to a client subnet: 11 octets, and 24 of that.
 pub const OPT_WORDS: usize = 5;
 
 /// Working memory of one packet; its contents do not matter when a packet begins.
@@ -52,14 +66,21 @@ pub struct Scratch {
     pub name: [u64; NAME_WORDS],
     /// Records copied out of a slot.
     pub records: [u64; RECORDS_INLINE / 8],
-    /// The reply's OPT, if it has options, zero-padded.
+    /// The reply's OPT up to a client subnet, if it has one, zero-padded.
     pub opt: [u64; OPT_WORDS],
+    /// The query's cookie, and then the reply's, if it has one.
+    pub cookie: Exchange,
 }
 
 impl Scratch {
     /// Empty working memory.
     pub const fn new() -> Self {
-        Self { name: [0; NAME_WORDS], records: [0; RECORDS_INLINE / 8], opt: [0; OPT_WORDS] }
+        Self {
+            name: [0; NAME_WORDS],
+            records: [0; RECORDS_INLINE / 8],
+            opt: [0; OPT_WORDS],
+            cookie: Exchange::new(),
+        }
     }
 }
 

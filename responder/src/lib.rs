@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod buckets;
 pub mod causes;
 pub mod cli;
 pub mod config;

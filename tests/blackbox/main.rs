@@ -16,6 +16,7 @@ mod harness;
 mod health;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod load;
 mod old_kernel;
 mod queues;

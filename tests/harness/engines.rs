@@ -2,14 +2,16 @@
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastpath::Scratch;
 use fastpath::host::Frame;
 use pulse53::datapath::{self, HotMemory, HotTable, LoadError, Loaded, Sizes};
+use pulse53::publish;
 use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
 use pulse53_abi::draw;
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
+use pulse53_abi::shared::Shared;
 use pulse53_abi::verdict::Verdict;
 use pulse53_core::compile::{Compiler, Health};
 use pulse53_core::geo::GeoDb;
@@ -26,6 +28,8 @@ pub struct Engines {
     kernel: Loaded,
     random: u64,
     scratch: Scratch,
+    settings: ReplySettings,
+    now: Duration,
 }
 
 /// What all engines say to a query.
@@ -33,7 +37,7 @@ pub struct Engines {
 pub struct Agreed {
     /// The reply's message; none: silence.
     pub message: Option<Vec<u8>>,
-    /// Whether it came from the loaded program.
+    /// Whether the loaded program settled it.
     pub in_kernel: bool,
 }
 
@@ -62,7 +66,29 @@ impl Engines {
             }
             Err(error) => panic!("{:?}", anyhow::Error::from(error)),
         };
-        Some(Self { table, host, kernel, random: 0x9e37_79b9_7f4a_7c15, scratch: Scratch::new() })
+        let mut engines = Self {
+            table,
+            host,
+            kernel,
+            random: 0x9e37_79b9_7f4a_7c15,
+            scratch: Scratch::new(),
+            settings: ReplySettings::default(),
+            now: NOON,
+        };
+        engines.configure(ReplySettings::default());
+        Some(engines)
+    }
+
+    /// Has all engines reply by these settings, of which the kernel half is told what the agent tells it. Each limits responses for itself.
+    pub fn configure(&mut self, settings: ReplySettings) {
+        let live = publish::live(&settings);
+        [&self.host, self.kernel.hot_table()].iter().for_each(|hot| live.write(hot.memory().live()));
+        self.settings = settings;
+    }
+
+    /// Sets the clock that all engines go by, as the time since 1970; it stands still.
+    pub fn set_clock(&mut self, now: Duration) {
+        self.now = now;
     }
 
     /// Takes up other declarations: in the memory there is, or in a new unit if that is too small or tells clients apart differently.
@@ -73,6 +99,7 @@ impl Engines {
         if !fits || !self.host.tells_apart(self.table.clients()) {
             let loaded = load(&self.table).map_err(anyhow::Error::from);
             (self.host, self.kernel) = loaded.expect("a program that loaded before loads again");
+            self.configure(self.settings.clone());
             return;
         }
         for hot in [&mut self.host, self.kernel.hot_table_mut()] {
@@ -99,12 +126,13 @@ impl Engines {
     /// Sends a frame through all engines with the same draw, and asserts that the host build and the loaded program did the same, and
     /// that their reply is the one userspace gives.
     pub fn agree(&mut self, query: &QueryFrame) -> Agreed {
-        let answered = self.both(&query.octets());
+        let (verdict, answered) = self.ruled(&query.octets());
         let message = self.in_userspace(query);
-        if let Some(reply) = &answered {
-            self.assert_same(query, reply, message.as_deref());
+        match &answered {
+            Some(reply) => self.assert_same(query, reply, message.as_deref()),
+            None => assert!(!matches!(verdict, Verdict::Drop(_)) || message.is_none(), "{query:?}"),
         }
-        Agreed { message, in_kernel: answered.is_some() }
+        Agreed { message, in_kernel: !matches!(verdict, Verdict::Pass(_)) }
     }
 
     /// The same for octets that may be no query at all. Tells whether the fast path answered.
@@ -118,6 +146,25 @@ impl Engines {
         answered.is_some()
     }
 
+    /// What the loaded program does with octets at the time that is set: the action, and the octets afterwards.
+    fn in_kernel(&mut self, octets: &[u8]) -> (u32, Vec<u8>) {
+        let memory = self.kernel.hot_table().memory();
+        let is_limited = memory.live().limit.interval_ns.load() != 0;
+        let spent: Vec<u64> = memory.buckets.iter().filter(|_| is_limited).map(Shared::load).collect();
+        loop {
+            let memory = self.kernel.hot_table().memory();
+            let started = Instant::now();
+            datapath::write_clock(memory.live(), self.now);
+            let done = self.kernel.test_run(octets).expect("the program runs");
+            if started.elapsed() < CLOCK_TOLERANCE {
+                return done;
+            }
+            // The machine did something else: once more, as if nothing had been spent.
+            let memory = self.kernel.hot_table().memory();
+            memory.buckets.iter().zip(&spent).for_each(|(bucket, spent)| bucket.store(*spent));
+        }
+    }
+
     /// What userspace replies under the draw that the fast path took.
     fn in_userspace(&mut self, query: &QueryFrame) -> Option<Vec<u8>> {
         // The fast path draws once, and only where it must; userspace always draws.
@@ -127,9 +174,9 @@ impl Engines {
             packet: &query.message,
             source: query.client.ip(),
             transport: Transport::Udp,
-            at: Duration::ZERO,
+            at: self.now,
         };
-        respond(&self.table, &ReplySettings::default(), &received, self.random, &mut message).ok()?;
+        respond(&self.table, &self.settings, &received, self.random, &mut message).ok()?;
         Some(message)
     }
 
@@ -142,33 +189,45 @@ impl Engines {
     /// Sends octets through the host build and the loaded program, asserts that they did the same, and that a packet that was passed
     /// is untouched. The reply, if there is one.
     pub fn both(&mut self, octets: &[u8]) -> Option<Vec<u8>> {
-        let tables = self.host.memory().tables(&self.host.settings(UDP_PAYLOAD_MAX, 0), self.random);
+        self.ruled(octets).1
+    }
+
+    /// The same, with what was decided.
+    fn ruled(&mut self, octets: &[u8]) -> (Verdict, Option<Vec<u8>>) {
+        let settings = self.host.settings(UDP_PAYLOAD_MAX, 0);
+        let tables = self.host.memory().tables(&settings, self.random, self.now.as_nanos() as u64);
         let mut frame = Frame::new(octets.to_vec());
         let verdict = fastpath::run(&mut frame, &tables, &mut self.scratch);
         // Setting the state takes two system calls, which matters to tests with a million packets.
         if tables.random() != self.random {
             self.kernel.seed_random(self.random).expect("the random state can be set");
         }
-        let (action, out) = self.kernel.test_run(octets).expect("the program runs");
+        let (action, out) = self.in_kernel(octets);
         let expected = match verdict {
-            Verdict::Reply => 3,
+            Verdict::Reply | Verdict::Slip => 3,
             Verdict::Pass(_) => 2,
             Verdict::Drop(_) => 1,
         };
         assert_eq!(action, expected, "{verdict:?}: {}", hex(octets));
         match verdict {
-            Verdict::Reply => {
+            Verdict::Reply | Verdict::Slip => {
                 assert_octets(&out, &frame.octets, &verdict);
-                Some(out)
+                (verdict, Some(out))
             }
             _ => {
                 assert_octets(&out, octets, &verdict);
                 assert_octets(&frame.octets, octets, &verdict);
-                None
+                (verdict, None)
             }
         }
     }
 }
+
+/// When packets come, unless a test says otherwise: in the middle of a second, for the kernel's clock goes on while it stands still for the others.
+const NOON: Duration = Duration::from_millis(1_800_000_000_500);
+
+/// How far the kernel's clock may go on; less than half a second.
+const CLOCK_TOLERANCE: Duration = Duration::from_millis(250);
 
 /// A unit filled with a table, and the same on the host.
 fn load(table: &AnswerTable) -> Result<(HotTable, Loaded), LoadError> {

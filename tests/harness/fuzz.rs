@@ -12,6 +12,7 @@ use fastpath::host::Frame;
 use hickory_proto::op::Message;
 use pulse53::config::{Config, Overrides};
 use pulse53::datapath::{self, HotMemory, HotTable, Sizes};
+use pulse53::publish;
 use pulse53::serve::cookies::Cookies;
 use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
 use pulse53_abi::draw;
@@ -54,6 +55,7 @@ impl Served {
         let served: Vec<SocketAddr> =
             SERVED.iter().map(|address| address.parse().expect("an address")).collect();
         hot.serve(&served);
+        publish::live(&settings_of_frames()).write(hot.memory().live());
         datapath::fill(&mut hot, &table);
         Self { table, hot, scratch: Scratch::new(), random: 53 }
     }
@@ -63,13 +65,21 @@ thread_local! {
     static SERVED_HERE: RefCell<Served> = RefCell::new(Served::new());
 }
 
+fn cookies() -> Cookies {
+    Cookies { secrets: [Secret::new([5; 16]); 2], required: false }
+}
+
+/// How frames are answered: as far as the fast path goes.
+fn settings_of_frames() -> ReplySettings {
+    ReplySettings { cookies: Some(cookies()), ..ReplySettings::default() }
+}
+
 /// A DNS message over UDP and TCP: silence, or a reply that another library reads, of no more than the size allowed.
 pub fn message(octets: &[u8]) {
-    let cookies = Cookies { secrets: [Secret::new([5; 16]); 2], required: false };
     let settings = ReplySettings {
         identity: Some("fuzz".to_owned()),
         nsid: Some("fuzz".to_owned()),
-        cookies: Some(cookies),
+        cookies: Some(cookies()),
         ..ReplySettings::default()
     };
     let mut reply = Vec::new();
@@ -93,7 +103,8 @@ pub fn message(octets: &[u8]) {
 pub fn frame(octets: &[u8]) {
     SERVED_HERE.with_borrow_mut(|served| {
         let Served { table, hot, scratch, random } = served;
-        let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), *random);
+        let settings = hot.settings(UDP_PAYLOAD_MAX, 0);
+        let tables = hot.memory().tables(&settings, *random, NOW.as_nanos() as u64);
         let mut frame = Frame::new(octets.to_vec());
         if fastpath::run(&mut frame, &tables, scratch) != Verdict::Reply {
             assert_eq!(frame.octets, octets, "what is passed is untouched (law 2)");
@@ -104,7 +115,7 @@ pub fn frame(octets: &[u8]) {
         let (source, transport) = (query.client.ip(), Transport::Udp);
         let received = Received { packet: &query.message, source, transport, at: NOW };
         let mut message = Vec::new();
-        let replied = respond(table, &ReplySettings::default(), &received, *random, &mut message);
+        let replied = respond(table, &settings_of_frames(), &received, *random, &mut message);
         assert!(replied.is_ok(), "only the fast path answers {query:?}");
         assert_eq!(frame.octets, query.reply_octets(&message), "{query:?}");
     });

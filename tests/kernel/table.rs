@@ -138,7 +138,7 @@ fn look_up(hot: &HotTable, name: &str, random: u64) -> Option<u32> {
     let query = Query::new(name, 16).with_edns(opt).octets();
     let frame = QueryFrame::new("198.51.100.1:4242".parse().unwrap(), SERVED[0].parse().unwrap(), query);
     let mut packet = Frame::new(frame.octets());
-    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), random);
+    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), random, 0);
     match fastpath::run(&mut packet, &tables, &mut Scratch::new()) {
         Verdict::Reply => {
             let message = QueryFrame::read(&packet.octets).expect("a whole frame").message;

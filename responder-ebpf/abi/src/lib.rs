@@ -12,6 +12,7 @@ pub mod draw;
 pub mod entry;
 pub mod key;
 pub mod limits;
+pub mod live;
 pub mod served;
 pub mod settings;
 pub mod shared;
@@ -19,4 +20,4 @@ pub mod verdict;
 
 /// Changes whenever a layout or meaning in this crate does. Userspace writes it into the program's settings; a program that was
 /// built with another one refuses every packet, which userspace notices before it attaches it.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;

@@ -26,6 +26,10 @@ pub const CLIENT_NODES_MAX: u32 = 1 << 18;
 pub const PARTITION_WORDS_MAX: u32 = 1 << 23;
 /// EDNS options looked at before a query is passed.
 pub const OPTIONS_MAX: u32 = 6;
+/// Buckets of the rate limit, a power of two: half a mebibyte, whatever the flood (D-21).
+pub const RATE_BUCKETS: u32 = 1 << 16;
+/// Networks that are exempt from the rate limit; of more than these userspace decides.
+pub const EXEMPT_MAX: usize = 16;
 
 /// Where a query may end in its frame, in octets; longer ones are passed.
 pub const QUERY_FRAME_MAX: usize = 1024;

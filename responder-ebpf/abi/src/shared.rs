@@ -4,7 +4,7 @@ use core::sync::atomic::AtomicU64;
 #[cfg(not(target_arch = "bpf"))]
 use core::sync::atomic::Ordering;
 
-/// A 64-bit word that userspace stores and the kernel half loads, never torn.
+/// A 64-bit word that one half stores and the other loads, never torn.
 ///
 /// Loads and stores keep their order among each other: on the host by acquire and release, in the kernel half because loads
 /// are volatile and x86-64 does not reorder loads with loads. (On arm64 the kernel half would need barriers that BPF lacks.)
@@ -46,9 +46,16 @@ impl Shared {
         words.get(index / 2).map(|word| (word.load() >> (32 * (index & 1))) as u32)
     }
 
-    /// Writes the word; only userspace does.
-    #[cfg(not(target_arch = "bpf"))]
+    /// Writes the word. The kernel half does so to none but rate-limit buckets, where one of two writes at once may be lost.
+    #[inline(always)]
     pub fn store(&self, value: u64) {
+        #[cfg(target_arch = "bpf")]
+        #[expect(unsafe_code, reason = "the target lacks atomic stores")]
+        // SAFETY: the pointer comes from a reference, so it is aligned and valid; the store is a single instruction.
+        unsafe {
+            self.0.as_ptr().write_volatile(value);
+        }
+        #[cfg(not(target_arch = "bpf"))]
         self.0.store(value, Ordering::Release);
     }
 }

@@ -5,9 +5,11 @@
 pub enum Verdict {
     /// The packet now is the reply: send it back.
     Reply,
+    /// The packet now is an empty reply with TC=1, as the client's network has had its share: send it back.
+    Slip,
     /// Hand the untouched packet to the kernel's network stack.
     Pass(PassReason),
-    /// The packet cannot be kept; see [`DropReason`].
+    /// Send nothing; see [`DropReason`].
     Drop(DropReason),
 }
 
@@ -72,22 +74,29 @@ reasons! {
     Replaced = "replaced",
     /// Something that userspace never writes into the tables.
     Inconsistent = "inconsistent",
+    /// Beyond the rate limit, and whether the client is exempt userspace alone knows.
+    PerhapsExempt = "perhaps_exempt",
 }
 
 /// First counter slot of [`DropReason`].
 pub const SLOT_DROPS: u32 = 1 + PassReason::ALL.len() as u32;
 
 reasons! {
-    /// Why a packet was dropped. Neither should ever be counted.
-    DropReason, 16:
+    /// Why a packet was dropped. Neither of the first two should ever be counted.
+    DropReason, 17:
     /// A body was put to a new use while it was copied, despite its quarantine.
     Recycled = "recycled",
     /// A write behind all checks failed.
     Damaged = "damaged",
+    /// The client's network has had its share of responses.
+    Limited = "limited",
 }
 
+/// Counter slot of [`Verdict::Slip`].
+pub const SLOT_SLIP: u32 = SLOT_DROPS + DropReason::ALL.len() as u32;
+
 /// Counter slots in all.
-pub const COUNTERS: u32 = SLOT_DROPS + DropReason::ALL.len() as u32;
+pub const COUNTERS: u32 = SLOT_SLIP + 1;
 
 const _: () = assert!(DropReason::Recycled.slot() == SLOT_DROPS);
 
@@ -105,6 +114,7 @@ impl Verdict {
     pub const fn slot(self) -> u32 {
         match self {
             Self::Reply => SLOT_REPLY,
+            Self::Slip => SLOT_SLIP,
             Self::Pass(reason) => reason.slot(),
             Self::Drop(reason) => reason.slot(),
         }

@@ -18,7 +18,7 @@ mod watch_files;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use fastpath::cookie::Secret;
@@ -36,17 +36,22 @@ use crate::api::control::{self, Command, ConfigurationStatus};
 use crate::api::{http, recovery};
 use crate::causes::chain;
 use crate::config::{Config, Overrides, Problems};
+use crate::datapath::Datapath;
 use crate::declared::{self, Loaded};
 use crate::health;
 use crate::metrics::Metrics;
 use crate::privileges;
 use crate::publish::{self, Event, Publisher};
+use crate::serve::reply::ReplySettings;
 use crate::serve::{self, ServeError, Serving};
 use crate::store::{Refused, Store, StoreError};
 use watch_files::Watch;
 
 /// Control requests that may wait.
 const COMMANDS_MAX: usize = 64;
+
+/// How long the kernel half may go by a clock that has been set since.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why the agent did not start.
 #[derive(Debug, thiserror::Error)]
@@ -196,7 +201,8 @@ impl Agent {
             settings: ArcSwap::from_pointee(settings::reply(&config, secrets, None)),
         });
         let serving = bound.start(served.clone())?;
-        let kernel_problem = attach(&publisher, &config, serving.addresses())?;
+        let kernel_problem = attach(&publisher, &config, serving.addresses(), &served.settings.load())?;
+        tokio::spawn(follow_clock(published.clone()));
 
         let told = metrics.clone();
         let (events, publisher) = publisher
@@ -356,7 +362,13 @@ impl Agent {
             return self.keep(vec!["the publishing thread has ended; restart pulse53".to_owned()]);
         }
         let before = self.served.settings.load_full();
-        self.served.settings.store(Arc::new(settings::reply(&config, secrets, Some(&before))));
+        let reply = settings::reply(&config, secrets, Some(&before));
+        if let Some(datapath) = self.published.datapath().as_mut()
+            && let Err(error) = datapath.set_live(publish::live(&reply))
+        {
+            tracing::error!(error = %chain(&error), "the kernel half keeps its cookies and rate limit");
+        }
+        self.served.settings.store(Arc::new(reply));
         self.metrics.count_reload(true);
         self.configuration.loaded_at = status::unix_time();
         self.configuration.failed_at = None;
@@ -405,6 +417,22 @@ async fn forward(
     }
 }
 
+/// Tells the kernel half again and again what time it is, for clocks are set.
+async fn follow_clock(published: publish::Shared) {
+    let mut interval = tokio::time::interval(CLOCK_INTERVAL);
+    loop {
+        interval.tick().await;
+        let published = published.clone();
+        // Whoever holds the kernel half may do so for a while.
+        let told = tokio::task::spawn_blocking(move || {
+            published.datapath().as_ref().map(Datapath::set_clock).is_some()
+        });
+        if !matches!(told.await, Ok(true)) {
+            return;
+        }
+    }
+}
+
 /// Routing controls as the recovery-cluster API reads and switches them, on threads that may block.
 fn routing_controls(health: &health::Handle) -> recovery::Controls {
     let (lister, switcher) = (health.clone(), health.clone());
@@ -422,11 +450,12 @@ fn attach(
     publisher: &Publisher,
     config: &Config,
     addresses: &[SocketAddr],
+    reply: &ReplySettings,
 ) -> Result<Option<String>, AgentError> {
     if config.xdp.interfaces.is_empty() {
         return Ok(None);
     }
-    let Err(error) = publisher.attach(settings::datapath(&config.xdp, &config.dns, addresses)) else {
+    let Err(error) = publisher.attach(settings::datapath(&config.xdp, &config.dns, addresses, reply)) else {
         return Ok(None);
     };
     if error.is_mistake() {

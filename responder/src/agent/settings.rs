@@ -15,6 +15,7 @@ use crate::api::sigv4::Credentials;
 use crate::config::{self, Api, Config, CookiePolicy, Dns, OnStop, Problems, Xdp, XdpMode};
 use crate::datapath::{self, Mode};
 use crate::health;
+use crate::publish;
 use crate::serve::ServeSettings;
 use crate::serve::cookies::Cookies;
 use crate::serve::limiter::{Limiter, RateLimit};
@@ -104,7 +105,12 @@ pub(super) fn health(config: &Config, in_flight_max: usize) -> health::Settings 
     }
 }
 
-pub(super) fn datapath(xdp: &Xdp, dns: &Dns, addresses: &[SocketAddr]) -> datapath::Settings {
+pub(super) fn datapath(
+    xdp: &Xdp,
+    dns: &Dns,
+    addresses: &[SocketAddr],
+    reply: &ReplySettings,
+) -> datapath::Settings {
     datapath::Settings {
         interfaces: xdp.interfaces.clone(),
         mode: match xdp.mode {
@@ -119,6 +125,7 @@ pub(super) fn datapath(xdp: &Xdp, dns: &Dns, addresses: &[SocketAddr]) -> datapa
         message_max: dns.max_udp_size.min(UDP_SIZE_ADVERTISED),
         log_one_in: xdp.log_one_in,
         served: addresses.iter().flat_map(|address| spelled_out(*address, &xdp.interfaces)).collect(),
+        live: publish::live(reply),
     }
 }
 

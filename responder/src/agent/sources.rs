@@ -20,8 +20,8 @@ pub(super) fn replies(counters: Counters) -> Source {
                 samples.push(Sample::new(&REPLIES, labels, count as f64));
             }
             for (ruling, count) in [("slip", totals.slipped), ("drop", totals.limited)] {
-                let labels: [(&str, &dyn std::fmt::Display); 2] =
-                    [("transport", &transport), ("ruling", &ruling)];
+                let labels: [(&str, &dyn std::fmt::Display); 3] =
+                    [("path", &"userspace"), ("transport", &transport), ("ruling", &ruling)];
                 samples.push(Sample::new(&LIMITED, labels, count as f64));
             }
             for (metric, count) in
@@ -41,13 +41,22 @@ pub(super) fn published(shared: Shared) -> Source {
             Sample::new(&FINDINGS, [], shared.findings().len() as f64),
             Sample::new(&ZONES, [], shared.table.load().zones().count() as f64),
         ];
-        for (verdict, count) in kernel_counters(&shared) {
+        let counters = kernel_counters(&shared);
+        for &(verdict, count) in &counters {
             samples.push(Sample::new(&KERNEL_VERDICTS, [("verdict", &verdict)], count as f64));
-            if verdict == "reply" {
-                let labels: [(&str, &dyn std::fmt::Display); 3] =
-                    [("path", &"kernel"), ("transport", &"udp"), ("rcode", &"NOERROR")];
-                samples.push(Sample::new(&REPLIES, labels, count as f64));
-            }
+            let ruling = match verdict {
+                "slip" => "slip",
+                "limited" => "drop",
+                _ => continue,
+            };
+            let labels: [(&str, &dyn std::fmt::Display); 3] =
+                [("path", &"kernel"), ("transport", &"udp"), ("ruling", &ruling)];
+            samples.push(Sample::new(&LIMITED, labels, count as f64));
+        }
+        if let Some(replies) = kernel_replies(&counters) {
+            let labels: [(&str, &dyn std::fmt::Display); 3] =
+                [("path", &"kernel"), ("transport", &"udp"), ("rcode", &"NOERROR")];
+            samples.push(Sample::new(&REPLIES, labels, replies as f64));
         }
         if let Some(datapath) = shared.datapath().as_ref() {
             for (interface, mode) in datapath.attached() {
@@ -73,6 +82,12 @@ pub(super) fn kernel_counters(shared: &Shared) -> Vec<(&'static str, u64)> {
             None
         })
         .unwrap_or_default()
+}
+
+/// Replies of the kernel half, those that slipped among them; none without it.
+pub(super) fn kernel_replies(counters: &[(&'static str, u64)]) -> Option<u64> {
+    let replies = counters.iter().filter(|(verdict, _)| ["reply", "slip"].contains(verdict));
+    replies.map(|(_, count)| *count).reduce(|sum, count| sum + count)
 }
 
 /// As `dig` prints it.

@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Agent;
-use super::sources::kernel_counters;
-use crate::api::control::{InterfaceStatus, ReplyShare, Status, ZoneStatus};
+use super::sources::{kernel_counters, kernel_replies};
+use crate::api::control::{InterfaceStatus, Limited, ReplyShare, Status, ZoneStatus};
 use crate::declared::record_set_count;
 
 impl Agent {
@@ -14,7 +14,13 @@ impl Agent {
         let replies = [counters.udp_totals(), counters.tcp_totals()];
         let userspace = replies.iter().flat_map(|totals| &totals.by_rcode).map(|(_, count)| count).sum();
         let by_verdict = kernel_counters(&self.published);
-        let kernel = by_verdict.iter().find(|(label, _)| *label == "reply").map_or(0, |(_, count)| *count);
+        let kernel = kernel_replies(&by_verdict).unwrap_or(0);
+        let beyond =
+            |verdict| by_verdict.iter().find(|(label, _)| *label == verdict).map_or(0, |(_, count)| *count);
+        let limited = Limited {
+            slipped: beyond("slip") + replies[0].slipped,
+            dropped: beyond("limited") + replies[0].limited,
+        };
         let interfaces = self.published.datapath().as_ref().map_or_else(Vec::new, |datapath| {
             let interface = |(name, mode): (&str, crate::datapath::Mode)| InterfaceStatus {
                 name: name.to_owned(),
@@ -43,6 +49,7 @@ impl Agent {
             interfaces,
             kernel_problem: self.kernel_problem.clone(),
             replies: ReplyShare { kernel, userspace },
+            limited,
             zones: zones.collect(),
             findings: findings.collect(),
             checks,

@@ -53,6 +53,9 @@ pub struct Status {
     pub kernel_problem: Option<String>,
     /// Replies so far.
     pub replies: ReplyShare,
+    /// Responses beyond the rate limit so far.
+    #[serde(default)]
+    pub limited: Limited,
     /// Zones served.
     pub zones: Vec<ZoneStatus>,
     /// Record set groups that could not be compiled.
@@ -90,6 +93,15 @@ pub struct ReplyShare {
     pub kernel: u64,
     /// This process.
     pub userspace: u64,
+}
+
+/// Responses beyond the rate limit, of the XDP program and this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Limited {
+    /// Empty with TC=1.
+    pub slipped: u64,
+    /// Not sent.
+    pub dropped: u64,
 }
 
 impl ReplyShare {

@@ -61,6 +61,11 @@ fn status_text(status: &Status, paint: Paint, now: Duration) -> String {
         .kernel_share()
         .map_or_else(String::new, |share| format!(", {:.1} % by the kernel", share * 100.0));
     line("replies", format!("{}{share}", replies.kernel + replies.userspace));
+    let limited = &status.limited;
+    if limited.slipped + limited.dropped > 0 {
+        let [slipped, dropped] = [limited.slipped, limited.dropped];
+        line("limited", format!("{slipped} sent to TCP, {dropped} not sent"));
+    }
     line("zones", status.zones.len().to_string());
     for zone in &status.zones {
         line("", format!("{} ({}), {} record sets", zone.name, zone.id, zone.record_sets));

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{ProgramError, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use fastpath::Scratch;
 use pulse53_abi::ABI_VERSION;
-use pulse53_abi::limits::SERVED_ENTRIES;
-use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY};
+use pulse53_abi::limits::{RATE_BUCKETS, SERVED_ENTRIES};
+use pulse53_abi::shared::Shared;
+use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY, SLOT_SLIP};
 use pulse53_core::compile::Clients;
 
 use crate::causes::errno;
@@ -66,7 +68,7 @@ pub enum LoadError {
 }
 
 /// The maps that are mapped into memory, by name.
-const MAPPED: [&str; 10] = [
+const MAPPED: [&str; 12] = [
     "SLOTS",
     "NAMES",
     "COLUMNS",
@@ -77,7 +79,10 @@ const MAPPED: [&str; 10] = [
     "SERVED",
     "CLIENT_NODES",
     "PARTITIONS",
+    "LIVE",
+    BUCKETS,
 ];
+const BUCKETS: &str = "BUCKETS";
 /// The program that answers.
 const PROGRAM: &str = "pulse53";
 
@@ -123,6 +128,8 @@ impl Loaded {
             SERVED_ENTRIES,
             sizes.client_nodes,
             sizes.partition_words,
+            1,
+            RATE_BUCKETS,
         ];
         for (name, count) in MAPPED.into_iter().zip(counts) {
             loader.map_max_entries(name, count);
@@ -149,6 +156,8 @@ impl Loaded {
             served: map(&ebpf, MAPPED[7], counts[7])?,
             client_nodes: map(&ebpf, MAPPED[8], counts[8])?,
             partitions: map(&ebpf, MAPPED[9], counts[9])?,
+            live: map(&ebpf, MAPPED[10], counts[10])?,
+            buckets: map(&ebpf, BUCKETS, counts[11])?,
         };
         let log =
             (log_one_in != 0).then(|| KernelLog::follow(&mut ebpf)).transpose().map_err(LoadError::Log)?;
@@ -191,10 +200,15 @@ impl Loaded {
         &mut self.hot
     }
 
+    /// The buckets of the rate limit, mapped once more: for who spends from them, too.
+    pub fn buckets(&self) -> Result<Region<Shared>, LoadError> {
+        map(&self.ebpf, BUCKETS, RATE_BUCKETS)
+    }
+
     /// Sets the state of every CPU's random generator, so that draws can be foretold.
     pub fn seed_random(&mut self, state: u64) -> Result<(), LoadError> {
-        const WORDS: usize = 48;
-        const RANDOM: usize = 45;
+        const RANDOM: usize = size_of::<Scratch>() / 8;
+        const WORDS: usize = RANDOM + 3;
         let map = self.ebpf.map_mut("WORK").ok_or(LoadError::Missing("map WORK"))?;
         let mut work: PerCpuArray<_, [u64; WORDS]> =
             PerCpuArray::try_from(map).map_err(LoadError::Counters)?;
@@ -211,7 +225,7 @@ impl Loaded {
             PerCpuArray::try_from(map).map_err(LoadError::Counters)?;
         let per_cpu = counters.get(&0, 0).map_err(LoadError::Counters)?;
         let sum = |slot: u32| per_cpu.iter().map(|counters| counters[slot as usize]).sum();
-        let mut labelled = vec![("reply", sum(SLOT_REPLY))];
+        let mut labelled = vec![("reply", sum(SLOT_REPLY)), ("slip", sum(SLOT_SLIP))];
         labelled.extend(PassReason::ALL.iter().map(|reason| (reason.label(), sum(reason.slot()))));
         labelled.extend(DropReason::ALL.iter().map(|reason| (reason.label(), sum(reason.slot()))));
         Ok(labelled)

@@ -13,7 +13,8 @@ use memmap2::{MmapOptions, MmapRaw};
 use pulse53_abi::client::ClientNode;
 use pulse53_abi::draw;
 use pulse53_abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
-use pulse53_abi::limits::SERVED_ENTRIES;
+use pulse53_abi::limits::{RATE_BUCKETS, SERVED_ENTRIES};
+use pulse53_abi::live::LiveSettings;
 use pulse53_abi::served::Served;
 use pulse53_abi::settings::Settings;
 use pulse53_abi::shared::Shared;
@@ -48,6 +49,8 @@ unsafe impl SharedLayout for Served {}
 unsafe impl SharedLayout for ClientNode {}
 // SAFETY: as above.
 unsafe impl SharedLayout for Shared {}
+// SAFETY: as above.
+unsafe impl SharedLayout for LiveSettings {}
 // SAFETY: as above.
 unsafe impl<const WORDS: usize> SharedLayout for pulse53_abi::entry::Body<WORDS> {}
 
@@ -95,6 +98,8 @@ pub struct HotMemory {
     pub served: Region<Served>,
     pub client_nodes: Region<ClientNode>,
     pub partitions: Region<Shared>,
+    pub live: Region<LiveSettings>,
+    pub buckets: Region<Shared>,
 }
 
 impl HotMemory {
@@ -111,12 +116,20 @@ impl HotMemory {
             served: Region::owned(SERVED_ENTRIES as usize),
             client_nodes: Region::owned(sizes.client_nodes as usize),
             partitions: Region::owned(sizes.partition_words as usize),
+            live: Region::owned(1),
+            buckets: Region::owned(RATE_BUCKETS as usize),
         }
     }
 
-    /// The same memory as the fast path sees it on the host, with a random generator of its own.
-    pub fn tables(&self, settings: &Settings, random: u64) -> HostTables<'_> {
-        HostTables { memory: self, settings: *settings, random: Cell::new(random) }
+    /// The same memory as the fast path sees it on the host, with a random generator of its own, `now` nanoseconds after the beginning
+    /// of 1970.
+    pub fn tables(&self, settings: &Settings, random: u64, now: u64) -> HostTables<'_> {
+        HostTables { memory: self, settings: *settings, random: Cell::new(random), now }
+    }
+
+    /// What may change while the program runs.
+    pub fn live(&self) -> &LiveSettings {
+        &self.live[0]
     }
 }
 
@@ -126,6 +139,7 @@ pub struct HostTables<'a> {
     memory: &'a HotMemory,
     settings: Settings,
     random: Cell<u64>,
+    now: u64,
 }
 
 impl HostTables<'_> {
@@ -195,5 +209,17 @@ impl Tables for HostTables<'_> {
     fn draw(&self) -> u64 {
         self.random.set(draw::next(self.random.get()));
         self.random.get()
+    }
+
+    fn live(&self) -> Option<&LiveSettings> {
+        self.memory.live.first()
+    }
+
+    fn bucket(&self, index: u32) -> Option<&Shared> {
+        self.memory.buckets.get(index as usize)
+    }
+
+    fn now(&self) -> u64 {
+        self.now
     }
 }

@@ -6,17 +6,20 @@
 
 mod attach;
 mod hot_table;
+mod live;
 mod load;
 mod log;
 mod memory;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use crate::causes::chain;
 pub use attach::{AttachError, Attached, Mode};
 pub use hot_table::{HotTable, Refused, Sizes};
+pub use live::{Live, LiveCookies, LiveLimit, write_clock};
 pub use load::{LoadError, Loaded, Runner};
 pub use memory::{HotMemory, Region};
 use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
@@ -42,6 +45,8 @@ pub struct Settings {
     pub log_one_in: u32,
     /// The addresses answered for; none of them unspecified.
     pub served: Vec<SocketAddr>,
+    /// What may change while the program runs.
+    pub live: Live,
 }
 
 /// What went wrong with the kernel half.
@@ -115,6 +120,7 @@ impl Datapath {
             }
         }
         loaded.pin(&settings.pin_dir)?;
+        share_buckets(&loaded, &settings.live)?;
         tracing::info!(
             held = synced.held,
             not_hot = synced.not_hot,
@@ -168,6 +174,9 @@ impl Datapath {
                 }
             }
         }
+        if let Err(error) = share_buckets(&loaded, &self.settings.live) {
+            tracing::warn!(error = %chain(&error), "kernel and userspace keep the rate limit each for itself");
+        }
         self.loaded = loaded;
         if let Err(error) = self.loaded.pin(&self.settings.pin_dir) {
             tracing::warn!(error = %chain(&error), "program and maps are not pinned");
@@ -194,6 +203,22 @@ impl Datapath {
         groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
     ) -> Synced {
         sync_groups(self.loaded.hot_table_mut(), table, groups)
+    }
+
+    /// Takes up what has changed in the configuration. A rate limit of before goes on, if it keeps its budgets in the same place.
+    pub fn set_live(&mut self, live: Live) -> Result<(), DatapathError> {
+        let buckets = |live: &Live| live.limit.as_ref().map(|limit| Arc::as_ptr(&limit.buckets));
+        if buckets(&live) != buckets(&self.settings.live) {
+            share_buckets(&self.loaded, &live)?;
+        }
+        live.write(self.loaded.hot_table().memory().live());
+        self.settings.live = live;
+        Ok(())
+    }
+
+    /// Tells the kernel half what time it is: it follows from the monotonic clock, until the clock is set.
+    pub fn set_clock(&self) {
+        set_clock(&self.loaded);
     }
 
     /// Counters of the fast path by label, summed over CPUs, since the agent started.
@@ -226,6 +251,19 @@ impl Datapath {
     }
 }
 
+fn set_clock(loaded: &Loaded) {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    write_clock(loaded.hot_table().memory().live(), now);
+}
+
+/// Has userspace spend from a unit's buckets, which begin with what was spent before.
+fn share_buckets(loaded: &Loaded, live: &Live) -> Result<(), DatapathError> {
+    if let Some(limit) = &live.limit {
+        limit.buckets.move_to(Box::new(loaded.buckets()?));
+    }
+    Ok(())
+}
+
 /// Loads a unit large enough for what a table needs, and fills it.
 fn load_filled(
     settings: &Settings,
@@ -235,6 +273,8 @@ fn load_filled(
     let sizes = needed.with_headroom(settings.capacity);
     let mut loaded = Loaded::load(sizes, table.clients(), settings.message_max, settings.log_one_in)?;
     loaded.hot_table_mut().serve(&settings.served);
+    set_clock(&loaded);
+    settings.live.write(loaded.hot_table().memory().live());
     let synced = fill(loaded.hot_table_mut(), table);
     Ok((loaded, synced))
 }

@@ -61,7 +61,7 @@ metrics! {
     TRUNCATED = Counter "truncated_replies", "Replies with TC=1: the answer did not fit, or the client is rate-limited";
     /// Labels: `transport`.
     SILENT = Counter "unanswered_packets", "Packets that get no reply: too short, or themselves responses";
-    /// Labels: `transport`, `ruling`.
+    /// Labels: `path`, `transport`, `ruling`.
     LIMITED = Counter "limited_responses", "Responses beyond the rate limit; slip was empty with TC=1, drop was not sent";
     /// Labels: `transport`.
     UNSENT = Counter "unsent_replies", "Replies that the network did not take";

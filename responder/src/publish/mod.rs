@@ -4,6 +4,7 @@
 //! a change of declarations compiles anew. The order is always the same: compile, swap for userspace, then the kernel. The
 //! loop has a thread of its own, so that a long compilation delays neither probes nor answers.
 
+mod live;
 mod moved;
 
 use std::collections::VecDeque;
@@ -22,6 +23,8 @@ use tokio::sync::mpsc;
 
 use crate::datapath::{Datapath, DatapathError, Settings, Synced};
 use crate::health::HealthUpdate;
+
+pub use live::live;
 
 /// Events that may wait; whoever sends more waits, and health merges what it could not tell (D-21).
 const EVENTS_WAITING_MAX: usize = 16;

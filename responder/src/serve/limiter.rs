@@ -1,14 +1,16 @@
-//! Response rate limiting in userspace: who gets an answer, who is told to come again over TCP, and who gets nothing. The budgets are
-//! [`fastpath::limit`]'s.
+//! Response rate limiting in userspace: who gets an answer, who is told to come again over TCP, and who gets nothing. The rules are
+//! [`fastpath::limit`]'s, and the kernel half spends from the same buckets.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
+use fastpath::abi::limits::RATE_BUCKETS;
 use fastpath::limit::{self, Budget};
 use ipnet::IpNet;
 
-/// Buckets, a power of two: half a mebibyte, whatever the flood (D-21).
-const BUCKETS: usize = 1 << 16;
+use crate::buckets::Buckets;
+
+pub use fastpath::limit::Ruling;
 
 /// The configured limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,25 +29,15 @@ pub struct RateLimit {
     pub exempt: Vec<IpNet>,
 }
 
-/// What becomes of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ruling {
-    /// It is sent.
-    Send,
-    /// An empty one with TC=1 is sent, which costs an attacker's victim no more than the query did the attacker, and a real client one
-    /// more round trip.
-    Slip,
-    /// Nothing is sent.
-    Drop,
-}
-
 /// The budgets of all prefixes. Threads share it without locks: two that spend at the same moment may spend once.
 #[derive(Debug)]
 pub struct Limiter {
     settings: RateLimit,
     budget: Budget,
     seed: u64,
-    buckets: Box<[AtomicU64]>,
+    ipv4_mask: [u64; 2],
+    ipv6_mask: [u64; 2],
+    buckets: Arc<Buckets>,
 }
 
 /// Equal where they limit alike.
@@ -60,8 +52,14 @@ impl Eq for Limiter {}
 impl Limiter {
     /// Full budgets for everyone. The seed should be random.
     pub fn new(settings: RateLimit, seed: u64) -> Self {
-        let budget = Budget::new(settings.responses_per_second.max(1), settings.burst.max(1));
-        Self { settings, budget, seed, buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            budget: Budget::new(settings.responses_per_second.max(1), settings.burst.max(1)),
+            seed,
+            ipv4_mask: limit::mask(false, settings.ipv4_prefix.into()),
+            ipv6_mask: limit::mask(true, settings.ipv6_prefix.into()),
+            settings,
+            buckets: Arc::default(),
+        }
     }
 
     /// What it was made with.
@@ -69,31 +67,43 @@ impl Limiter {
         &self.settings
     }
 
+    /// What a prefix may cost.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Where budgets are kept.
+    pub fn buckets(&self) -> &Arc<Buckets> {
+        &self.buckets
+    }
+
     /// Rules on one response to an address, `now` in nanoseconds; `draw` is uniformly random.
     pub fn rule(&self, client: IpAddr, now: u64, draw: u64) -> Ruling {
         let client = client.to_canonical();
-        let (words, is_v6, len) = match client {
-            IpAddr::V4(v4) => ([u32::from_le_bytes(v4.octets()).into(), 0], false, self.settings.ipv4_prefix),
+        let (words, is_v6, mask) = match client {
+            IpAddr::V4(v4) => ([u32::from_le_bytes(v4.octets()).into(), 0], false, self.ipv4_mask),
             IpAddr::V6(v6) => {
                 let value = u128::from_le_bytes(v6.octets());
-                ([value as u64, (value >> 64) as u64], true, self.settings.ipv6_prefix)
+                ([value as u64, (value >> 64) as u64], true, self.ipv6_mask)
             }
         };
-        let prefix = limit::prefix(words, is_v6, len.into());
-        let bucket = &self.buckets[limit::bucket(prefix, is_v6, self.seed, BUCKETS as u32 - 1) as usize];
-        if let Some(after) = self.budget.spend(bucket.load(Ordering::Relaxed), now) {
-            bucket.store(after, Ordering::Relaxed);
+        let prefix = [words[0] & mask[0], words[1] & mask[1]];
+        let buckets = self.buckets.words();
+        let bucket = &buckets[limit::bucket(prefix, is_v6, self.seed, RATE_BUCKETS - 1) as usize];
+        if let Some(after) = self.budget.spend(bucket.load(), now) {
+            bucket.store(after);
             return Ruling::Send;
         }
         // Looked for last: it is a list, and hardly anyone gets here.
         if self.settings.exempt.iter().any(|network| network.contains(&client)) {
             return Ruling::Send;
         }
-        match u64::from(self.settings.slip) {
-            0 => Ruling::Drop,
-            slip if draw.is_multiple_of(slip) => Ruling::Slip,
-            _ => Ruling::Drop,
-        }
+        Ruling::beyond(self.settings.slip, draw)
     }
 }
 
