@@ -79,7 +79,7 @@ pub struct Answered {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange {
-    secrets: [u64; 4],
+    secrets: [Secret; 2],
     client: u64,
     /// Head and hash: of the query's server cookie before, of the reply's behind.
     server: [u64; 2],
@@ -98,7 +98,7 @@ const NANOSECONDS: u64 = 1_000_000_000;
 impl Exchange {
     /// Nothing asked.
     pub const fn new() -> Self {
-        Self { secrets: [0; 4], client: 0, server: [0; 2], address: [0; 2], now_and_flags: 0 }
+        Self { secrets: [Secret([0; 2]); 2], client: 0, server: [0; 2], address: [0; 2], now_and_flags: 0 }
     }
 
     /// Puts down what the query says.
@@ -114,13 +114,11 @@ impl Exchange {
     /// Makes the reply's server cookie; whether the query's was valid.
     #[inline(always)]
     pub fn answer(&mut self) -> bool {
-        let [k0, k1, k2, k3] = self.secrets;
         let flags = self.now_and_flags;
         let [head, hash] = self.server;
         let server = if flags & WITH_SERVER != 0 { Some(ServerCookie { head, hash }) } else { None };
         let address = ClientAddress { is_v6: flags & FROM_V6 != 0, words: self.address };
-        let secrets = [Secret([k0, k1]), Secret([k2, k3])];
-        let answered = answer(&secrets, self.client, server, &address, flags as u32);
+        let answered = answer(&self.secrets, self.client, server, &address, flags as u32);
         self.server = [answered.cookie.head, answered.cookie.hash];
         answered.is_valid
     }
@@ -152,9 +150,8 @@ pub(crate) fn answer_query(
     let live = tables.live().ok_or(Verdict::Pass(PassReason::Inconsistent))?;
     let version = live.version.load();
     let exchange = &mut scratch.cookie;
-    for (copy, secret) in exchange.secrets.iter_mut().zip(&live.secrets) {
-        *copy = secret.load();
-    }
+    let [k0, k1, k2, k3] = &live.secrets;
+    exchange.secrets = [Secret([k0.load(), k1.load()]), Secret([k2.load(), k3.load()])];
     let is_required = live.cookies.load() == OPTION_REQUIRED;
     if version & 1 != 0 || live.version.load() != version {
         return Err(Verdict::Pass(PassReason::Replaced));
@@ -218,13 +215,14 @@ fn hash(secret: &Secret, client: u64, head: u64, address: &ClientAddress) -> u64
     let mut state = SipHash::new(secret);
     state.word(client);
     state.word(head);
-    if address.is_v6 {
+    let last = if address.is_v6 {
         state.word(address.words[0]);
         state.word(address.words[1]);
-        state.finish(32 << 56)
+        32 << 56
     } else {
-        state.finish(address.words[0] & 0xffff_ffff | 20 << 56)
-    }
+        address.words[0] & 0xffff_ffff | 20 << 56
+    };
+    state.finish(last)
 }
 
 /// SipHash-2-4 over whole words.

@@ -42,3 +42,19 @@ impl fmt::Debug for Buckets {
         f.write_str("Buckets(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_spent_goes_along() {
+        let buckets = Buckets::default();
+        buckets.words()[7].store(53);
+        let elsewhere: Arc<[Shared]> = (0..RATE_BUCKETS).map(|_| Shared::new(1)).collect();
+        buckets.move_to(Box::new(elsewhere.clone()));
+        assert_eq!([&elsewhere[7], &elsewhere[8]].map(Shared::load), [53, 0]);
+        buckets.words()[8].store(54);
+        assert_eq!(elsewhere[8].load(), 54);
+    }
+}

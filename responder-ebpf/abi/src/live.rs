@@ -6,7 +6,7 @@ use crate::shared::Shared;
 
 /// The settings of a running program; all zero before userspace has written them.
 #[repr(C)]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct LiveSettings {
     /// Nanoseconds since 1970, less those of the monotonic clock, modulo 2^64: the kernel half knows that one alone.
     pub clock_offset: Shared,
@@ -20,6 +20,13 @@ pub struct LiveSettings {
     pub secrets: [Shared; 4],
     /// The rate limit.
     pub limit: LiveLimit,
+}
+
+/// Never shows the secrets.
+impl core::fmt::Debug for LiveSettings {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("LiveSettings(..)")
+    }
 }
 
 /// Userspace answers the query.

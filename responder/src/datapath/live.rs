@@ -115,3 +115,83 @@ pub fn write_clock(to: &LiveSettings, now: Duration) {
     let monotonic = Duration::new(monotonic.tv_sec as u64, monotonic.tv_nsec as u32);
     to.clock_offset.store((now.as_nanos() as u64).wrapping_sub(monotonic.as_nanos() as u64));
 }
+
+#[cfg(test)]
+mod tests {
+    use pulse53_abi::live::exempt_words;
+
+    use super::*;
+
+    const FIRST: Secret = Secret([1, 2]);
+    const SECOND: Secret = Secret([3, 4]);
+
+    fn limit(exempt: &[&str]) -> LiveLimit {
+        LiveLimit {
+            budget: Budget::new(10, 20),
+            slip: 3,
+            seed: 53,
+            ipv4_prefix: 24,
+            ipv6_prefix: 56,
+            exempt: exempt.iter().map(|network| network.parse().unwrap()).collect(),
+            buckets: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn cookies_are_written_under_a_version() {
+        let to = LiveSettings::default();
+        let write = |cookies| {
+            Live { cookies, ..Live::default() }.write(&to);
+            assert_eq!(to.version.load() % 2, 0, "the writing has ended");
+            (to.cookies.load(), to.secrets.each_ref().map(|word| word.load()))
+        };
+        assert_eq!(write(None), (OPTION_IGNORED, [0; 4]));
+        let version = to.version.load();
+        let cookies = LiveCookies { secrets: [FIRST, SECOND], required: false };
+        assert_eq!(write(Some(cookies)), (OPTION_ANSWERED, [1, 2, 3, 4]));
+        assert_ne!(to.version.load(), version);
+        assert_eq!(write(Some(LiveCookies { required: true, ..cookies })).0, OPTION_REQUIRED);
+        assert_eq!(write(None), (OPTION_IGNORED, [0; 4]), "secrets do not stay longer than they are used");
+    }
+
+    #[test]
+    fn nsid_is_passed_only_where_it_is_answered() {
+        let to = LiveSettings::default();
+        assert_eq!(to.nsid.load(), OPTION_PASSED, "before anything is written");
+        for (nsid, option) in [(false, OPTION_IGNORED), (true, OPTION_PASSED)] {
+            Live { nsid, ..Live::default() }.write(&to);
+            assert_eq!(to.nsid.load(), option);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_written_and_taken_away() {
+        let to = LiveSettings::default();
+        Live { limit: Some(limit(&["192.0.2.0/25", "2001:db8::/33"])), ..Live::default() }.write(&to);
+        let found = &to.limit;
+        assert_eq!((found.interval_ns.load(), found.burst_ns.load()), (100_000_000, 1_900_000_000));
+        assert_eq!([&found.slip, &found.seed, &found.exempt_count].map(|word| word.load()), [3, 53, 2]);
+        assert_eq!(found.ipv4_mask.load(), 0x00ff_ffff);
+        assert_eq!(found.ipv6_mask.each_ref().map(|word| word.load()), [0x00ff_ffff_ffff_ffff, 0]);
+        for (index, address, is_in) in [
+            (0, "192.0.2.127", true),
+            (0, "192.0.2.128", false),
+            (0, "::ffff:192.0.2.1", false),
+            (1, "2001:db8:7fff:ffff::1", true),
+            (1, "2001:db8:8000::", false),
+            (1, "192.0.2.1", false),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            // As a packet has it: an IPv4 address is the lower half of the first word.
+            let in_packet = match address {
+                IpAddr::V4(address) => [u32::from_le_bytes(address.octets()).into(), 0],
+                IpAddr::V6(_) => words(address),
+            };
+            let is_v6 = address.is_ipv6();
+            let found = to.limit.exempt[index].contains(is_v6, exempt_words(is_v6, in_packet));
+            assert_eq!(found, is_in, "{index} {address}");
+        }
+        Live::default().write(&to);
+        assert_eq!(to.limit.interval_ns.load(), 0);
+    }
+}
