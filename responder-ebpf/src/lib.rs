@@ -64,7 +64,7 @@ fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch)
     let mut chosen = choose::choose(packet, tables, &found, &network, &edns, scratch)?;
     reply::fit(&query, &edns, &chosen)?;
     let is_proven = cookie::answer_query(tables, &network, &edns, scratch)?;
-    let mut slips = !is_proven && limit::rule(tables, &network, &chosen)?;
+    let mut slips = !is_proven && limit::rule_reply(tables, &network, &chosen, scratch)?;
     if slips {
         chosen.empty();
     }

@@ -5,12 +5,12 @@
 //! (D-21). Both halves decide by these functions.
 
 use pulse53_abi::limits::{EXEMPT_MAX, RATE_BUCKETS};
-use pulse53_abi::live::{LiveLimit, exempt_words};
+use pulse53_abi::live::exempt_words;
 use pulse53_abi::verdict::{DropReason, PassReason, Verdict};
 
 use crate::choose::Chosen;
 use crate::ip::Network;
-use crate::{Step, Tables};
+use crate::{Scratch, Step, Tables};
 
 /// What becomes of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,56 +36,95 @@ impl Ruling {
     }
 }
 
-/// Rules on the reply to a client that has not shown that its address is its own; whether it is to be empty with TC=1.
-#[inline(always)]
-pub(crate) fn rule(tables: &impl Tables, network: &Network, chosen: &Chosen) -> Step<bool> {
-    let inconsistent = Verdict::Pass(PassReason::Inconsistent);
-    let limit = &tables.live().ok_or(inconsistent)?.limit;
-    let interval_ns = limit.interval_ns.load();
-    if interval_ns == 0 {
-        return Ok(false);
-    }
-    let words = network.source();
-    let prefix = if network.is_v6 {
-        [words[0] & limit.ipv6_mask[0].load(), words[1] & limit.ipv6_mask[1].load()]
-    } else {
-        [words[0] & limit.ipv4_mask.load(), 0]
-    };
-    let index = bucket(prefix, network.is_v6, limit.seed.load(), RATE_BUCKETS - 1);
-    let bucket = tables.bucket(index).ok_or(inconsistent)?;
-    let budget = Budget { interval_ns, burst_ns: limit.burst_ns.load() };
-    if let Some(after) = budget.spend(bucket.load(), tables.now()) {
-        bucket.store(after);
-        return Ok(false);
-    }
-    if is_exempt(limit, network)? {
-        return Ok(false);
-    }
-    let draw = if chosen.draw == 0 { tables.draw() } else { chosen.draw };
-    match Ruling::beyond(limit.slip.load() as u32, draw) {
-        Ruling::Send => Ok(false),
-        Ruling::Slip => Ok(true),
-        Ruling::Drop => Err(Verdict::Drop(DropReason::Limited)),
+/// A response that is to be ruled on, as plain words: the kernel half does so in a function that the verifier follows apart, and that takes one
+/// pointer.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Response {
+    /// Whom it goes to, as [`mask`] has it.
+    client: [u64; 2],
+    /// 1 if that is an IPv6 address, else 0.
+    is_v6: u64,
+    /// The draw that was taken; 0: none was.
+    draw: u64,
+}
+
+impl Response {
+    /// To nobody.
+    pub(crate) const fn new() -> Self {
+        Self { client: [0; 2], is_v6: 0, draw: 0 }
     }
 }
 
-/// Whether the client is never limited. Looked for last: it is a list, and hardly anyone gets here.
+/// What [`rule`] gives: the response is sent.
+const SENT: u64 = 0;
+/// It is sent empty, with TC=1.
+const SLIPPED: u64 = 1;
+/// It is not sent.
+const DROPPED: u64 = 2;
+/// Only userspace knows.
+const UNDECIDED: u64 = 3;
+
+/// Rules on the reply to a client that has not shown that its address is its own; whether it is to be empty with TC=1.
 #[inline(always)]
-fn is_exempt(limit: &LiveLimit, network: &Network) -> Step<bool> {
-    let count = limit.exempt_count.load();
-    if count > EXEMPT_MAX as u64 {
-        return Err(Verdict::Pass(PassReason::PerhapsExempt));
+pub(crate) fn rule_reply(
+    tables: &impl Tables,
+    network: &Network,
+    chosen: &Chosen,
+    scratch: &mut Scratch,
+) -> Step<bool> {
+    let live = tables.live().ok_or(Verdict::Pass(PassReason::Inconsistent))?;
+    if live.limit.interval_ns.load() == 0 {
+        return Ok(false);
     }
-    let address = exempt_words(network.is_v6, network.source());
+    let is_v6 = network.is_v6.into();
+    scratch.response = Response { client: network.source(), is_v6, draw: chosen.draw };
+    match tables.rule(&mut scratch.response) {
+        SENT => Ok(false),
+        SLIPPED => Ok(true),
+        DROPPED => Err(Verdict::Drop(DropReason::Limited)),
+        _ => Err(Verdict::Pass(PassReason::PerhapsExempt)),
+    }
+}
+
+/// Rules on one response: one of the constants above.
+#[inline(always)]
+pub fn rule(tables: &impl Tables, response: &Response) -> u64 {
+    let Some(live) = tables.live() else { return UNDECIDED };
+    let (limit, is_v6) = (&live.limit, response.is_v6 != 0);
+    let [first, second] = response.client;
+    let prefix = if is_v6 {
+        [first & limit.ipv6_mask[0].load(), second & limit.ipv6_mask[1].load()]
+    } else {
+        [first & limit.ipv4_mask.load(), 0]
+    };
+    let index = bucket(prefix, is_v6, limit.seed.load(), RATE_BUCKETS - 1);
+    let Some(bucket) = tables.bucket(index) else { return UNDECIDED };
+    let budget = Budget { interval_ns: limit.interval_ns.load(), burst_ns: limit.burst_ns.load() };
+    if let Some(after) = budget.spend(bucket.load(), tables.now()) {
+        bucket.store(after);
+        return SENT;
+    }
+    // Looked for last: it is a list, and hardly anyone gets here.
+    let exempt_count = limit.exempt_count.load();
+    if exempt_count > EXEMPT_MAX as u64 {
+        return UNDECIDED;
+    }
+    let address = exempt_words(is_v6, response.client);
     for index in 0..EXEMPT_MAX {
-        if index as u64 >= count {
+        if index as u64 >= exempt_count {
             break;
         }
-        if limit.exempt[index].contains(network.is_v6, address) {
-            return Ok(true);
+        if limit.exempt[index].contains(is_v6, address) {
+            return SENT;
         }
     }
-    Ok(false)
+    let draw = if response.draw == 0 { tables.draw() } else { response.draw };
+    match Ruling::beyond(limit.slip.load() as u32, draw) {
+        Ruling::Send => SENT,
+        Ruling::Slip => SLIPPED,
+        Ruling::Drop => DROPPED,
+    }
 }
 
 /// What a prefix may cost.

@@ -31,6 +31,7 @@ use fastpath::abi::settings::Settings;
 use fastpath::abi::shared::Shared;
 use fastpath::abi::verdict::{Counters, Verdict};
 use fastpath::cookie::Exchange;
+use fastpath::limit::{self, Response};
 use fastpath::{Packet, Scratch, Tables, Word};
 
 /// `BPF_F_MMAPABLE`: userspace writes these through its own mapping, without a system call an entry.
@@ -140,6 +141,19 @@ pub fn pass(_: XdpContext) -> u32 {
 extern "C" fn answer_cookie(exchange: *mut Exchange) -> u64 {
     // SAFETY: the verifier holds callers to a whole exchange, or none.
     unsafe { exchange.as_mut() }.is_some_and(Exchange::answer).into()
+}
+
+/// Rules on a response, which must be there; apart for the same reason.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rule(response: *mut Response) -> u64 {
+    // SAFETY: the verifier holds callers to a whole response, or none.
+    let (Some(response), Some(work)) = (unsafe { response.as_ref() }, WORK.get_ptr_mut(0)) else {
+        return u64::MAX;
+    };
+    // SAFETY: the element is this CPU's own, and the field is another one than that of the response.
+    let tables = KernelTables { random: unsafe { &raw mut (*work).random } };
+    limit::rule(&tables, response)
 }
 
 /// The frame behind an XDP context.
@@ -360,6 +374,11 @@ impl Tables for KernelTables {
         let offset = self.live().map_or(0, |live| live.clock_offset.load());
         // SAFETY: it takes nothing.
         unsafe { bpf_ktime_get_coarse_ns() }.wrapping_add(offset)
+    }
+
+    #[inline(always)]
+    fn rule(&self, response: &mut Response) -> u64 {
+        rule(response)
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@ use pulse53_abi::served::Served;
 use pulse53_abi::shared::Shared;
 
 use crate::cookie::Exchange;
+use crate::limit::{self, Response};
 
 /// Memory shared with userspace. An index that is out of range finds nothing.
 pub trait Tables {
@@ -51,6 +52,14 @@ pub trait Tables {
     fn answer_cookie(&self, exchange: &mut Exchange) -> bool {
         exchange.answer()
     }
+    /// See [`limit::rule`].
+    #[inline(always)]
+    fn rule(&self, response: &mut Response) -> u64
+    where
+        Self: Sized,
+    {
+        limit::rule(self, response)
+    }
 }
 
 /// Words of the longest name.
@@ -70,6 +79,8 @@ pub struct Scratch {
     pub opt: [u64; OPT_WORDS],
     /// The query's cookie, and then the reply's, if it has one.
     pub cookie: Exchange,
+    /// The response that the rate limit is asked about.
+    pub response: Response,
 }
 
 impl Scratch {
@@ -80,6 +91,7 @@ impl Scratch {
             records: [0; RECORDS_INLINE / 8],
             opt: [0; OPT_WORDS],
             cookie: Exchange::new(),
+            response: Response::new(),
         }
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use fastpath::cookie::Secret;
 use fastpath::limit::{self, Budget};
 use ipnet::IpNet;
-use pulse53_abi::key;
 use pulse53_abi::live::{
     Exempt, LiveSettings, OPTION_ANSWERED, OPTION_IGNORED, OPTION_PASSED, OPTION_REQUIRED,
 };
+use pulse53_abi::{self as abi, key};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::buckets::Buckets;
@@ -59,20 +59,10 @@ impl Live {
     pub fn write(&self, to: &LiveSettings) {
         to.nsid.store(if self.nsid { OPTION_PASSED } else { OPTION_IGNORED });
         self.write_cookies(to);
-        let limit = &to.limit;
-        let Some(from) = &self.limit else {
-            limit.interval_ns.store(0);
-            return;
-        };
-        limit.slip.store(from.slip.into());
-        limit.seed.store(from.seed);
-        limit.ipv4_mask.store(limit::mask(false, from.ipv4_prefix.into())[0]);
-        let ipv6_mask = limit::mask(true, from.ipv6_prefix.into());
-        limit.ipv6_mask.iter().zip(ipv6_mask).for_each(|(word, value)| word.store(value));
-        limit.exempt.iter().zip(&from.exempt).for_each(|(to, network)| write_exempt(to, network));
-        limit.exempt_count.store(from.exempt.len() as u64);
-        limit.burst_ns.store(from.budget.burst_ns);
-        limit.interval_ns.store(from.budget.interval_ns);
+        match &self.limit {
+            Some(limit) => limit.write(&to.limit),
+            None => to.limit.interval_ns.store(0),
+        }
     }
 
     fn write_cookies(&self, to: &LiveSettings) {
@@ -88,6 +78,20 @@ impl Live {
         let words = secrets.iter().flat_map(|secret| secret.0);
         to.secrets.iter().zip(words).for_each(|(word, value)| word.store(value));
         to.version.store((version | 1).wrapping_add(1));
+    }
+}
+
+impl LiveLimit {
+    fn write(&self, limit: &abi::live::LiveLimit) {
+        limit.slip.store(self.slip.into());
+        limit.seed.store(self.seed);
+        limit.ipv4_mask.store(limit::mask(false, self.ipv4_prefix.into())[0]);
+        let ipv6_mask = limit::mask(true, self.ipv6_prefix.into());
+        limit.ipv6_mask.iter().zip(ipv6_mask).for_each(|(word, value)| word.store(value));
+        limit.exempt.iter().zip(&self.exempt).for_each(|(to, network)| write_exempt(to, network));
+        limit.exempt_count.store(self.exempt.len() as u64);
+        limit.burst_ns.store(self.budget.burst_ns);
+        limit.interval_ns.store(self.budget.interval_ns);
     }
 }
 
