@@ -42,8 +42,7 @@ fn flips(policy: Flipping, groups: usize) {
         let begun = Moment::now();
         let touched = compiler.flip(&["shared".into()], &|_| flip % 2 == 1, generation);
         let decided = Moment::now();
-        let questions = touched.iter().map(|&group| compiler.question(group));
-        let synced = datapath::sync_groups(hot, compiler.table(), questions);
+        let synced = datapath::sync_touched(hot, &compiler, &touched);
         let ended = Moment::now();
         assert_eq!(synced.written + synced.refused, groups);
         assert!(synced.refused <= groups / 1_000, "{synced:?}");

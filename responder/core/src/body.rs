@@ -46,7 +46,7 @@ pub struct Body {
     pub rotates: bool,
     /// What must be sent, or TC set; the rest may be left out (R-70, RFC 9471).
     required: Required,
-    octets: Box<[u8]>,
+    octets: Arc<[u8]>,
     suffixes: Box<[SuffixOwner]>,
 }
 
@@ -105,6 +105,11 @@ impl Body {
     /// The records that must be sent, or TC set: all, unless some are only there to save a further query.
     pub fn required(&self) -> Required {
         self.required
+    }
+
+    /// The octets of all records, if they are the same behind every question.
+    pub(crate) fn octets(&self) -> Option<&Arc<[u8]>> {
+        self.suffixes.is_empty().then_some(&self.octets)
     }
 
     /// Which answer comes first under this draw.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use pulse53_abi::client::{CLASSES_PER_WORD, NODE_ENTRIES};
 use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
+use pulse53_abi::key;
 use pulse53_abi::limits::{BODY_LARGE, CLIENT_NODES_MAX, COLUMNS_MAX, PARTITION_WORDS_MAX};
 
 use crate::body::Body;
-use crate::compile::{Clients, Column, Plan, Weights};
+use crate::compile::{Clients, Column, GroupIndex, Plan, Weights};
 use crate::model::{Name, RecordType};
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
 
@@ -30,7 +31,7 @@ pub struct HotBody {
     /// Counts, flags, length and sum.
     pub head: BodyHead,
     /// The records.
-    pub octets: Box<[u8]>,
+    pub octets: Arc<[u8]>,
 }
 
 /// How one question is answered in the kernel.
@@ -151,6 +152,22 @@ pub fn lower_group(
         .collect()
 }
 
+/// The same for a group of the table, whose owner and type these are.
+pub fn lower_index(
+    table: &AnswerTable,
+    index: GroupIndex,
+    owner: &Name,
+    rtype: RecordType,
+) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
+    // Nearly every group answers its own question and no other; nothing need be looked for then.
+    let own = table.answers_itself(index).then(|| {
+        let entry = lower_plan(table, table.plan(index), owner);
+        (HotKey { name: owner.clone(), qtype: rtype }, entry)
+    });
+    let others = if own.is_some() { Vec::new() } else { lower_group(table, owner, rtype) };
+    own.into_iter().chain(others)
+}
+
 /// The entry of one question, the owner being its name in that zone.
 fn lower_question(
     table: &AnswerTable,
@@ -159,17 +176,14 @@ fn lower_question(
     name: &Name,
     qtype: RecordType,
 ) -> Result<HotEntry, NotHot> {
-    if name.is_wildcard() {
-        return Err(NotHot::Wildcard);
-    }
-    if zone.is_delegated(name) {
-        return Err(NotHot::Delegated);
-    }
-    if name.labels().any(|label| label.contains(&0)) {
-        return Err(NotHot::ZeroOctet);
-    }
+    can_be_hot(zone, name)?;
     let group = owner.group(qtype).or_else(|| owner.group(RecordType::CNAME)).ok_or(NotHot::Empty)?;
-    match &**table.plan(group) {
+    lower_plan(table, table.plan(group), name)
+}
+
+/// The entry that answers with a plan.
+fn lower_plan(table: &AnswerTable, plan: &Plan, name: &Name) -> Result<HotEntry, NotHot> {
+    match plan {
         Plan::Fixed(body) => HotBody::new(body, name).map(HotEntry::Fixed),
         Plan::ByWeight(weights) => Ok(HotEntry::ByWeight {
             columns: columns(weights)?,
@@ -180,6 +194,20 @@ fn lower_question(
         }
         Plan::ByClient { .. } => Err(NotHot::TooManyClasses),
     }
+}
+
+/// Whether a question can be hot, whatever its answer.
+pub(crate) fn can_be_hot(zone: &ZoneTable, name: &Name) -> Result<(), NotHot> {
+    if name.is_wildcard() {
+        return Err(NotHot::Wildcard);
+    }
+    if zone.is_delegated(name) {
+        return Err(NotHot::Delegated);
+    }
+    if name.labels().any(|label| label.contains(&0)) {
+        return Err(NotHot::ZeroOctet);
+    }
+    Ok(())
 }
 
 /// The columns of a choice, if there are not too many.
@@ -249,8 +277,14 @@ impl HotBody {
         if body.len() > BODY_LARGE {
             return Err(NotHot::TooLong);
         }
-        let mut octets = Vec::with_capacity(body.len());
-        body.write(name.as_wire().len(), 0, &mut octets);
+        let octets = match body.octets() {
+            Some(octets) => octets.clone(),
+            None => {
+                let mut octets = Vec::with_capacity(body.len());
+                body.write(name.as_wire().len(), 0, &mut octets);
+                octets.into()
+            }
+        };
         let flags = body.rcode
             | if body.rotates { FLAG_ROTATES } else { 0 }
             | if body.authoritative { FLAG_AUTHORITATIVE } else { 0 };
@@ -262,15 +296,16 @@ impl HotBody {
             additionals,
             flags,
         };
-        Ok(Self { head, octets: octets.into() })
+        Ok(Self { head, octets })
     }
 }
 
 /// Ones' complement sum of 16-bit words as they stand in memory (RFC 1071), the last one zero-padded.
 fn sum(octets: &[u8]) -> u16 {
-    let words = octets.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
-    words.fold(0u16, |sum, word| {
-        let (sum, carry) = sum.overflowing_add(word);
-        sum + u16::from(carry)
-    })
+    let halves = octets.chunks(8).map(key::word).map(|word| (word & 0xffff_ffff) + (word >> 32));
+    let mut sum: u64 = halves.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
 }

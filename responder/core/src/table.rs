@@ -4,11 +4,12 @@
 //! follow health, and stand in a persistent vector, so that the table after a flip shares all but the touched ones.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::{Clients, GroupIndex, Plan};
+use crate::lower::can_be_hot;
 use crate::model::{Name, RRsetGroup, Rdata, RecordData, RecordType, Snapshot, Ttl, Zone, ZoneId};
 use crate::redirection::Redirection;
 
@@ -37,6 +38,8 @@ pub struct AnswerTable {
 struct Zones {
     by_apex: HashMap<Name, ZoneTable>,
     apex_of: HashMap<ZoneId, Name>,
+    /// By group: whether it answers the question for its owner and type, and no other.
+    answers_itself: Vec<bool>,
 }
 
 /// One zone's names.
@@ -145,18 +148,25 @@ impl AnswerTable {
         clients: Arc<Clients>,
         generation: Generation,
     ) -> Self {
-        let mut zones = Zones { by_apex: HashMap::new(), apex_of: HashMap::new() };
+        let mut zones =
+            Zones { by_apex: HashMap::new(), apex_of: HashMap::new(), answers_itself: Vec::new() };
         for zone in snapshot.zones.values() {
             zones.apex_of.insert(zone.id.clone(), zone.apex.clone());
             zones.by_apex.insert(zone.apex.clone(), ZoneTable::new(zone));
         }
         let unset = Arc::new(Plan::Fixed(Arc::new(Body::empty(rcode::SERVFAIL, false))));
         let plans = (0..groups.len()).map(|_| unset.clone()).collect();
+        let above: HashSet<&[u8]> =
+            snapshot.zones.values().flat_map(|zone| ancestors(zone.apex.as_wire()).skip(1)).collect();
         for (index, zone, owner, rtype) in groups {
             let Some(table) = zones.apex_of.get(zone).and_then(|apex| zones.by_apex.get_mut(apex)) else {
+                zones.answers_itself.push(false);
                 continue;
             };
-            table.add(owner, rtype, index);
+            let asked = table.add(owner, rtype, index);
+            // Where another zone lies within this one, or a CNAME answers for all types, it is more to find out.
+            let alone = rtype != RecordType::CNAME && !above.contains(table.apex.as_wire());
+            zones.answers_itself.push(asked && alone && can_be_hot(table, owner).is_ok());
         }
         Self { generation, zones: Arc::new(zones), plans, clients }
     }
@@ -212,6 +222,11 @@ impl AnswerTable {
         &self.plans[index.0 as usize]
     }
 
+    /// Whether a group answers the question for its owner and type, and no other; if not, that must be looked for.
+    pub(crate) fn answers_itself(&self, index: GroupIndex) -> bool {
+        self.zones.answers_itself[index.0 as usize]
+    }
+
     /// The zone a name belongs to, by its lower-case wire form: the one with the longest apex.
     pub fn zone_of(&self, name: &[u8]) -> Option<&ZoneTable> {
         ancestors(name).find_map(|ancestor| self.zones.by_apex.get(ancestor))
@@ -262,10 +277,11 @@ impl ZoneTable {
                 .any(|ancestor| self.owner(ancestor).is_some_and(|owner| owner.redirection.is_some()))
     }
 
-    fn add(&mut self, owner: &Name, rtype: RecordType, index: GroupIndex) {
+    /// Adds a group; false if nobody can ask for it.
+    fn add(&mut self, owner: &Name, rtype: RecordType, index: GroupIndex) -> bool {
         // What lies below a DNAME is no answer to anything (RFC 6672 section 2.4).
         if self.is_redirected(owner) {
-            return;
+            return false;
         }
         self.names.entry(owner.clone()).or_default().groups.push((rtype, index));
         // Every name between an owner and the apex exists (R-18, RFC 8020).
@@ -277,6 +293,7 @@ impl ZoneTable {
             above = name.parent();
             self.names.insert(name, Owner::default());
         }
+        true
     }
 }
 

@@ -22,6 +22,7 @@ pub use hot_table::{HotTable, Refused, Sizes};
 pub use live::{Live, LiveCookies, LiveLimit, write_clock};
 pub use load::{LoadError, Loaded, Runner};
 pub use memory::{HotMemory, Region};
+use pulse53_core::compile::{Compiler, GroupIndex};
 use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::AnswerTable;
@@ -221,6 +222,11 @@ impl Datapath {
         set_clock(&self.loaded);
     }
 
+    /// Brings groups into the kernel that a change of health has touched.
+    pub fn sync_touched(&mut self, compiler: &Compiler, touched: &[GroupIndex]) -> Synced {
+        sync_touched(self.loaded.hot_table_mut(), compiler, touched)
+    }
+
     /// Counters of the fast path by label, summed over CPUs, since the agent started.
     pub fn counters(&self) -> Result<Vec<(&'static str, u64)>, DatapathError> {
         let mut counters = self.loaded.counters()?;
@@ -295,6 +301,16 @@ pub fn sync_groups<'a>(
     groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
 ) -> Synced {
     let entries = groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype));
+    apply(hot, table, entries)
+}
+
+/// Brings groups of a compiler's table into a hot table that a change of health has touched.
+pub fn sync_touched(hot: &mut HotTable, compiler: &Compiler, touched: &[GroupIndex]) -> Synced {
+    let table = compiler.table();
+    let entries = touched.iter().flat_map(|&index| {
+        let (owner, rtype) = compiler.question(index);
+        lower::lower_index(table, index, owner, rtype)
+    });
     apply(hot, table, entries)
 }
 

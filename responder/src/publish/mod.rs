@@ -159,12 +159,8 @@ impl Publisher {
         let touched = self.compiler.flip(&changed, &|check| self.view.is_healthy(check), generation);
         self.shared.table.store(Arc::new(self.compiler.table().clone()));
         let in_table = Instant::now();
-        let questions = touched.iter().map(|&group| self.compiler.question(group));
-        let synced = self
-            .shared
-            .datapath()
-            .as_mut()
-            .map(|datapath| datapath.sync_groups(self.compiler.table(), questions));
+        let synced =
+            self.shared.datapath().as_mut().map(|datapath| datapath.sync_touched(&self.compiler, &touched));
         let flip = Flip {
             verdict: decided_at.duration_since(observed_at),
             table: in_table.duration_since(decided_at),

@@ -1,9 +1,11 @@
 //! From exact probabilities to the columns that one draw decides by.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use num_bigint::BigUint;
+use smallvec::SmallVec;
 
 use super::distribution::Parts;
 use super::whole::{Whole, common_multiple, sum};
@@ -22,10 +24,33 @@ pub struct Column {
 /// What a column holds: a whole draw.
 const FULL: u64 = 1 << 32;
 
+/// The columns of choices seen lately. Many groups choose in the same proportions.
+#[derive(Debug, Default)]
+pub(super) struct Shapes(HashMap<SmallVec<[u64; 16]>, Arc<[Column]>>);
+
+/// More are not kept.
+const SHAPES_MAX: usize = 4_096;
+
+impl Shapes {
+    /// See [`columns`].
+    pub(super) fn columns(&mut self, parts: &Parts, bodies: &[u32]) -> Arc<[Column]> {
+        let Parts::Words(words) = parts else { return columns(parts, bodies) };
+        let counts = bodies.iter().map(|&count| u64::from(count));
+        let shape: SmallVec<_> = words.iter().map(|(_, number)| *number).chain(counts).collect();
+        if let Some(known) = self.0.get(&shape) {
+            return known.clone();
+        }
+        if self.0.len() >= SHAPES_MAX {
+            self.0.clear();
+        }
+        self.0.entry(shape).or_insert_with(|| columns(parts, bodies)).clone()
+    }
+}
+
 /// The columns for bodies numbered in the order of the outcomes that they stand for; `bodies` says for each outcome how many, each as likely as
 /// the others. There are at most [`super::ANSWERS_MAX`] in all.
-pub(super) fn columns(parts: &Parts, bodies: &[usize]) -> Arc<[Column]> {
-    let count = bodies.iter().sum::<usize>();
+fn columns(parts: &Parts, bodies: &[u32]) -> Arc<[Column]> {
+    let count = bodies.iter().sum::<u32>() as usize;
     let columns = count.next_power_of_two();
     let units = match parts {
         Parts::Words(parts) => {
@@ -41,8 +66,8 @@ pub(super) fn columns(parts: &Parts, bodies: &[usize]) -> Arc<[Column]> {
 
 /// Probabilities as multiples of `2^-32 / columns`, rounded so that they still sum to one: rounded down, and what is left goes to
 /// those that lost most. None if numbers of this width overflow.
-fn units<T: Whole>(numbers: impl Iterator<Item = T>, bodies: &[usize], columns: usize) -> Option<Vec<u64>> {
-    let bodies: Vec<T> = bodies.iter().map(|&count| T::from(count as u64)).collect();
+fn units<T: Whole>(numbers: impl Iterator<Item = T>, bodies: &[u32], columns: usize) -> Option<Vec<u64>> {
+    let bodies: Vec<T> = bodies.iter().map(|&count| T::from(u64::from(count))).collect();
     let all = common_multiple(&bodies)?;
     let mut exact: Vec<T> = Vec::with_capacity(columns);
     for (number, count) in numbers.zip(bodies) {
@@ -97,6 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::compile::answer::Answer;
     use crate::compile::distribution::Outcome;
 
     /// The definition, in fractions.
@@ -124,18 +150,18 @@ mod tests {
     }
 
     /// The exact probability of every body.
-    fn fractions(parts: &[(u64, usize)]) -> Vec<BigRational> {
+    fn fractions(parts: &[(u64, u32)]) -> Vec<BigRational> {
         let total = BigInt::from(parts.iter().map(|(number, _)| u128::from(*number)).sum::<u128>());
-        let each = |&(number, bodies): &(u64, usize)| {
+        let each = |&(number, bodies): &(u64, u32)| {
             let share = BigRational::new(number.into(), &total * BigInt::from(bodies));
-            std::iter::repeat_n(share, bodies)
+            std::iter::repeat_n(share, bodies as usize)
         };
         parts.iter().flat_map(each).collect()
     }
 
-    fn parts() -> impl Strategy<Value = Vec<(u64, usize)>> {
+    fn parts() -> impl Strategy<Value = Vec<(u64, u32)>> {
         let number = prop_oneof![4 => 0..256u64, 1 => 0..u64::from(u32::MAX), 1 => 0..u64::MAX / 300];
-        let bodies = prop_oneof![4 => Just(1usize), 1 => 1..9usize, 1 => 9..100usize];
+        let bodies = prop_oneof![4 => Just(1u32), 1 => 1..9u32, 1 => 9..100u32];
         prop::collection::vec((number, bodies), 1..20)
     }
 
@@ -147,7 +173,7 @@ mod tests {
         fn rounding_stays_within_bounds(parts in parts()) {
             prop_assume!(parts.iter().any(|(number, _)| *number > 0));
             let exact = fractions(&parts);
-            let (numbers, bodies): (Vec<u64>, Vec<usize>) = parts.into_iter().unzip();
+            let (numbers, bodies): (Vec<u64>, Vec<u32>) = parts.into_iter().unzip();
             let columns = exact.len().next_power_of_two();
             let expected = units_in_fractions(&exact, columns);
             let words = units::<u64>(numbers.iter().copied(), &bodies, columns);
@@ -156,8 +182,9 @@ mod tests {
             prop_assert!(words.is_none_or(|units| units == expected));
             prop_assert!(wide.is_none_or(|units| units == expected));
             prop_assert_eq!(big.as_ref(), Some(&expected));
-            let parts = Parts::Words(numbers.iter().map(|&number| (Outcome::NoData, number)).collect());
-            let table = super::columns(&parts, &bodies);
+            let nodata = Arc::new(Answer::new(Outcome::NoData));
+            let parts = Parts::Words(numbers.iter().map(|&number| (nodata.clone(), number)).collect());
+            let table = Shapes::default().columns(&parts, &bodies);
             prop_assert_eq!(&table, &alias_table(&expected, columns));
             let bound = BigRational::new(BigInt::one(), BigInt::one() << 24u32);
             for (exact, realized) in exact.iter().zip(realized(&table, exact.len())) {

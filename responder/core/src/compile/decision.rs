@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::Health;
 use super::distribution::{Distribution, Outcome};
-use super::policy::{self, Selection, TOGETHER_MAX};
+use super::policy::{self, Members, Selection, TOGETHER_MAX};
 use crate::model::{RRsetGroup, Rdata, RecordData, RecordSet, Ttl};
 
 /// Which members may answer, and with which shares.
@@ -13,7 +15,7 @@ pub(crate) struct Decision {
     /// If not, and there is a pool, the group is in last resort.
     pub(crate) healthy: bool,
     /// The members the policy chooses from, in order of preference; none if none is applicable.
-    pub(crate) pool: Vec<usize>,
+    pub(crate) pool: Members,
     /// How they answer; by lot among none if there is no pool.
     pub(crate) selection: Selection,
 }
@@ -41,13 +43,13 @@ impl Decision {
     ) -> Self {
         let members = &group.members;
         let passes = |index: &usize| is_healthy(&members[*index], || target_healthy(*index), health);
-        let mut pool: Vec<usize> = applicable.iter().copied().filter(passes).collect();
+        let mut pool: Members = applicable.iter().copied().filter(passes).collect();
         let healthy = !pool.is_empty();
         if !healthy {
-            pool = applicable.to_vec(); // last resort, R-56
+            pool = applicable.into(); // last resort, R-56
         }
         let selection =
-            if pool.is_empty() { Selection::OneOf(Vec::new()) } else { policy::select(group, &pool) };
+            if pool.is_empty() { Selection::OneOf(SmallVec::new()) } else { policy::select(group, &pool) };
         Self { healthy, pool, selection }
     }
 
@@ -56,19 +58,15 @@ impl Decision {
         !self.healthy && !self.pool.is_empty()
     }
 
-    /// What comes of it, given what the targets of aliases come to; a missing one answers NODATA.
+    /// What comes of it, given what the members come to: see [`of_values`]; an alias to what its target does, or to
+    /// NODATA.
     pub(crate) fn distribution(
         &self,
         group: &RRsetGroup,
-        target: &impl Fn(usize) -> Option<Arc<Distribution>>,
+        of_member: &impl Fn(usize) -> Option<Arc<Distribution>>,
     ) -> Arc<Distribution> {
-        let of_member = |index: usize| match &group.members[index].data {
-            RecordData::Values { ttl, rdatas } => {
-                Arc::new(Distribution::certain(Outcome::Set(*ttl, sorted(rdatas))))
-            }
-            RecordData::Alias(_) => {
-                target(index).unwrap_or_else(|| Arc::new(Distribution::certain(Outcome::NoData)))
-            }
+        let of_member = |index: usize| {
+            of_member(index).unwrap_or_else(|| Arc::new(Distribution::certain(Outcome::NoData)))
         };
         match &self.selection {
             //
@@ -76,7 +74,7 @@ impl Decision {
             Selection::OneOf(shares) => match shares.as_slice() {
                 [(only, _)] => of_member(*only),
                 _ => {
-                    let parts: Vec<_> =
+                    let parts: SmallVec<[_; 8]> =
                         shares.iter().map(|&(index, weight)| (of_member(index), weight)).collect();
                     Arc::new(Distribution::mixed(parts.iter().map(|(part, weight)| (&**part, *weight))))
                 }
@@ -85,6 +83,16 @@ impl Decision {
                 Arc::new(Distribution::certain(answer_together(&group.members, together)))
             }
         }
+    }
+}
+
+/// What a member with values comes to; none for an alias.
+pub(crate) fn of_values(member: &RecordSet) -> Option<Arc<Distribution>> {
+    match &member.data {
+        RecordData::Values { ttl, rdatas } => {
+            Some(Arc::new(Distribution::certain(Outcome::Set(*ttl, sorted(rdatas)))))
+        }
+        RecordData::Alias(_) => None,
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use num_bigint::{BigInt, BigUint};
 use num_rational::BigRational;
 use num_traits::ToPrimitive;
+use smallvec::SmallVec;
 
+use super::answer::Answer;
 use super::whole::{Whole, common_multiple, sum};
 use crate::model::{Rdata, Ttl};
 
@@ -24,41 +26,41 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution(Parts);
 
-/// Ascending outcomes with whole numbers in proportion to their probabilities, in lowest terms: equal distributions are equal numbers.
+/// Ascending answers with whole numbers in proportion to their probabilities, in lowest terms: equal distributions are equal numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Parts {
     /// Numbers whose sum is a word, too.
-    Words(Box<[(Outcome, u64)]>),
+    Words(Box<[(Arc<Answer>, u64)]>),
     /// All others.
-    Big(Box<[(Outcome, BigUint)]>),
+    Big(Box<[(Arc<Answer>, BigUint)]>),
 }
 
 impl Parts {
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+    pub(super) fn answers(&self) -> impl Iterator<Item = &Answer> {
         let (words, big) = match self {
             Self::Words(words) => (&**words, &[][..]),
             Self::Big(big) => (&[][..], &**big),
         };
-        words.iter().map(|(outcome, _)| outcome).chain(big.iter().map(|(outcome, _)| outcome))
+        words.iter().map(|(answer, _)| &**answer).chain(big.iter().map(|(answer, _)| &**answer))
     }
 }
 
 impl Distribution {
     /// One outcome with certainty.
     pub fn certain(outcome: Outcome) -> Self {
-        Self(Parts::Words([(outcome, 1)].into()))
+        Self(Parts::Words([(Arc::new(Answer::new(outcome)), 1)].into()))
     }
 
     /// The parts by integer weights, whose sum must be above zero.
     pub fn mixed<'a>(parts: impl IntoIterator<Item = (&'a Distribution, u32)>) -> Self {
-        let parts: Vec<_> = parts.into_iter().collect();
+        let parts: SmallVec<[_; FEW]> = parts.into_iter().collect();
         let in_words = |&(part, weight): &(&'a Distribution, u32)| match &part.0 {
             Parts::Words(numbers) => Some((&**numbers, weight)),
             Parts::Big(_) => None,
         };
-        let words: Option<Vec<_>> = parts.iter().map(in_words).collect();
+        let words: Option<SmallVec<[_; FEW]>> = parts.iter().map(in_words).collect();
         match words.and_then(|parts| mix(&parts)) {
-            Some(mixed) => Self(Parts::Words(mixed.into())),
+            Some(mixed) => Self(Parts::Words(mixed.into_vec().into())),
             None => Self::mixed_big(&parts),
         }
     }
@@ -66,13 +68,13 @@ impl Distribution {
     fn mixed_big(parts: &[(&Distribution, u32)]) -> Self {
         let parts: Vec<_> = parts.iter().map(|(part, weight)| (part.big(), *weight)).collect();
         let parts: Vec<_> = parts.iter().map(|(part, weight)| (&**part, *weight)).collect();
-        let mixed: Vec<(Outcome, BigUint)> = mix(&parts).expect("big integers do not overflow");
+        let mixed: Numbered<BigUint> = mix(&parts).expect("big integers do not overflow");
         // In lowest terms it may be of words again.
-        let in_words = |(outcome, number): &(Outcome, BigUint)| Some((outcome.clone(), number.to_u64()?));
+        let in_words = |(answer, number): &(Arc<Answer>, BigUint)| Some((answer.clone(), number.to_u64()?));
         let words: Option<Box<[_]>> = mixed.iter().map(in_words).collect();
         Self(match words.filter(|words| sum(words.iter().map(|(_, number)| number)).is_some()) {
             Some(words) => Parts::Words(words),
-            None => Parts::Big(mixed.into()),
+            None => Parts::Big(mixed.into_vec().into()),
         })
     }
 
@@ -80,10 +82,10 @@ impl Distribution {
         &self.0
     }
 
-    fn big(&self) -> Vec<(Outcome, BigUint)> {
+    fn big(&self) -> Vec<(Arc<Answer>, BigUint)> {
         match &self.0 {
             Parts::Words(words) => {
-                words.iter().map(|(outcome, number)| (outcome.clone(), BigUint::from(*number))).collect()
+                words.iter().map(|(answer, number)| (answer.clone(), BigUint::from(*number))).collect()
             }
             Parts::Big(big) => big.to_vec(),
         }
@@ -94,31 +96,36 @@ impl Distribution {
         let parts = self.big();
         let sum = BigInt::from(parts.iter().map(|(_, number)| number).sum::<BigUint>());
         let probability = |number| BigRational::new(BigInt::from(number), sum.clone());
-        parts.into_iter().map(|(outcome, number)| (outcome, probability(number))).collect()
+        parts.into_iter().map(|(answer, number)| (answer.outcome().clone(), probability(number))).collect()
     }
 }
 
+/// As many as most groups have; no more are put on the heap.
+const FEW: usize = 8;
+
+type Numbered<T> = SmallVec<[(Arc<Answer>, T); FEW]>;
+
 /// The parts by weight, in lowest terms; none on overflow.
-fn mix<T: Whole>(parts: &[(&[(Outcome, T)], u32)]) -> Option<Vec<(Outcome, T)>> {
-    let sums: Vec<T> =
-        parts.iter().map(|(part, _)| sum(part.iter().map(|(_, number)| number))).collect::<Option<_>>()?;
+fn mix<T: Whole>(parts: &[(&[(Arc<Answer>, T)], u32)]) -> Option<Numbered<T>> {
+    let total = |part: &[(Arc<Answer>, T)]| sum(part.iter().map(|(_, number)| number));
+    let sums: SmallVec<[T; FEW]> = parts.iter().map(|(part, _)| total(part)).collect::<Option<_>>()?;
     let common = common_multiple(&sums)?;
-    let mut terms: Vec<(&Outcome, T)> = Vec::with_capacity(parts.iter().map(|(part, _)| part.len()).sum());
+    let mut terms: SmallVec<[(&Arc<Answer>, T); FEW]> = SmallVec::new();
     for ((part, weight), sum) in parts.iter().zip(sums) {
         let factor = (common.clone() / sum).checked_mul(&u64::from(*weight).into())?;
-        for (outcome, number) in *part {
-            terms.push((outcome, number.checked_mul(&factor)?));
+        for (answer, number) in *part {
+            terms.push((answer, number.checked_mul(&factor)?));
         }
     }
     terms.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut mixed: Vec<(Outcome, T)> = Vec::with_capacity(terms.len());
-    for (outcome, number) in terms {
+    let mut mixed: Numbered<T> = SmallVec::new();
+    for (answer, number) in terms {
         match mixed.last_mut() {
-            Some((last, sum)) if last == outcome => *sum = sum.checked_add(&number)?,
-            _ => mixed.push((outcome.clone(), number)),
+            Some((last, sum)) if last == answer => *sum = sum.checked_add(&number)?,
+            _ => mixed.push((answer.clone(), number)),
         }
     }
-    sum(mixed.iter().map(|(_, number)| number))?;
+    total(&mixed)?;
     let divisor = mixed.iter().fold(T::zero(), |divisor, (_, number)| divisor.gcd(number));
     for (_, number) in &mut mixed {
         *number = number.clone() / divisor.clone();

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::model::{CheckId, Name, RRsetGroup, RecordData, RecordType, Snapshot, ZoneId};
+use super::decision::of_values;
+use super::distribution::Distribution;
+use crate::model::{CheckId, Name, PolicyKind, RRsetGroup, RecordData, RecordType, Snapshot, ZoneId};
 
 /// A group's place in the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +20,8 @@ pub(super) struct Node {
     pub(super) group: Arc<RRsetGroup>,
     /// For each member that is an alias with an existing target, the target; empty if no member is an alias.
     targets: Box<[Option<GroupIndex>]>,
+    /// What each member comes to by itself; empty if there is no choice between members.
+    values: Box<[Option<Arc<Distribution>>]>,
     /// Groups with an alias to this one.
     parents: Vec<GroupIndex>,
     /// Above the rank of every target, so that ascending rank is a valid order of evaluation.
@@ -28,6 +32,14 @@ impl Node {
     /// The target of a member, if it is an alias whose target exists.
     pub(super) fn target(&self, member: usize) -> Option<GroupIndex> {
         self.targets.get(member).copied().flatten()
+    }
+
+    /// What a member with values comes to.
+    pub(super) fn of_values(&self, member: usize) -> Option<Arc<Distribution>> {
+        match self.values.get(member) {
+            Some(prepared) => prepared.clone(),
+            None => of_values(&self.group.members[member]),
+        }
     }
 
     /// The existing targets of all members.
@@ -98,6 +110,7 @@ impl Graph {
                 rtype: key.2,
                 group: group.clone(),
                 targets: Box::default(),
+                values: prepared(group),
                 parents: Vec::new(),
                 rank: 0,
             });
@@ -192,6 +205,14 @@ impl std::ops::Index<GroupIndex> for Graph {
 
     fn index(&self, index: GroupIndex) -> &Node {
         &self.nodes[index.0 as usize]
+    }
+}
+
+/// What the members of a group come to, if health or clients choose among them.
+fn prepared(group: &RRsetGroup) -> Box<[Option<Arc<Distribution>>]> {
+    match group.policy() {
+        PolicyKind::Simple | PolicyKind::Multivalue => Box::default(),
+        _ => group.members.iter().map(of_values).collect(),
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! A flip evaluates the groups that refer to the check, and then only those above whose input really changed.
 
+mod answer;
 mod classes;
 mod columns;
 mod decision;
@@ -24,14 +25,18 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use classes::Classes;
+use smallvec::SmallVec;
+
 pub use classes::{CLASSES_MAX, Clients, UNKNOWN};
+use classes::{Classes, Partition};
 pub use columns::Column;
-pub(crate) use decision::{Decision, is_healthy};
+use columns::Shapes;
+pub(crate) use decision::{Decision, is_healthy, of_values};
 pub use distribution::{Distribution, Outcome};
 pub use graph::GroupIndex;
 use graph::{Graph, Pending};
 pub use plan::{ANSWERS_MAX, Plan, Weights};
+use policy::Members;
 pub(crate) use policy::TOGETHER_MAX;
 pub use succeed::Succession;
 
@@ -74,7 +79,7 @@ pub struct Compiler {
     graph: Graph,
     classes: Classes,
     /// Of the groups that aliases lead to, one for each variant; nobody else's is asked for twice.
-    evaluations: HashMap<GroupIndex, Box<[Evaluation]>>,
+    evaluations: HashMap<GroupIndex, Evaluations>,
     table: AnswerTable,
     findings: Vec<Finding>,
     /// The status under which each check was last looked at.
@@ -92,8 +97,9 @@ impl Compiler {
     /// Compiles everything.
     pub fn with_geo(snapshot: &Snapshot, geo: &GeoDb, health: Health<'_>, generation: Generation) -> Self {
         let mut compiler = Self::begin(snapshot, geo, health, generation);
+        let mut shapes = Shapes::default();
         for index in compiler.graph.in_order() {
-            let evaluated = compiler.evaluate(index, health);
+            let evaluated = compiler.evaluate(index, health, &mut shapes);
             compiler.take_up(index, evaluated);
         }
         compiler
@@ -136,10 +142,10 @@ impl Compiler {
             }
         }
         let mut pending = self.referring_to(changed);
-        let mut touched = Vec::new();
+        let (mut touched, mut shapes) = (Vec::new(), Shapes::default());
         while let Some(rank) = pending.take_rank() {
             for index in rank {
-                let evaluated = self.evaluate(index, health);
+                let evaluated = self.evaluate(index, health, &mut shapes);
                 let change = self.take_up(index, evaluated);
                 if change.for_parents {
                     pending.add_parents(&self.graph, index);
@@ -197,24 +203,24 @@ impl Compiler {
         self.classes.overflown
     }
 
-    fn evaluate(&self, index: GroupIndex, health: Health<'_>) -> Evaluated {
+    fn evaluate(&self, index: GroupIndex, health: Health<'_>, shapes: &mut Shapes) -> Evaluated {
         let partition = self.classes.partition(index);
         let representatives: &[u16] = partition.map_or(&[UNKNOWN], |partition| &partition.representatives);
-        let evaluations: Box<[Evaluation]> =
+        let evaluations: Evaluations =
             representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect();
         let node = &self.graph[index];
         let nodata = self.table.nodata(&node.zone);
         let beside = self.full.get(&node.zone).map(|zone| Beside { zone, owner: &node.owner });
-        let variants: Option<Box<[Plan]>> = evaluations
-            .iter()
-            .map(|evaluation| Plan::prepare(&evaluation.distribution, node.rtype, nodata, beside.as_ref()))
-            .collect();
-        let plan = match (variants, partition) {
-            (Some(variants), Some(partition)) => {
-                Some(Plan::ByClient { partition: partition.number, variants })
-            }
-            (Some(variants), None) => variants.into_iter().next(),
-            (None, _) => None,
+        let mut prepare = |evaluation: &Evaluation| {
+            Plan::prepare(&evaluation.distribution, node.rtype, nodata, beside.as_ref(), shapes)
+        };
+        let plan = match partition {
+            None => prepare(&evaluations[0]),
+            Some(Partition { number, .. }) => evaluations
+                .iter()
+                .map(prepare)
+                .collect::<Option<_>>()
+                .map(|variants| Plan::ByClient { partition: *number, variants }),
         };
         Evaluated { evaluations, plan }
     }
@@ -248,7 +254,7 @@ impl Compiler {
             let target = node.target(member)?;
             self.evaluations.get(&target)?.get(self.classes.variant(target, class))
         };
-        let all: Vec<usize>;
+        let all: Members;
         let applicable = match self.classes.order(index, class) {
             Some(applicable) => applicable,
             None => {
@@ -258,17 +264,21 @@ impl Compiler {
         };
         let target_healthy = |member: usize| target(member).is_some_and(|target| target.healthy);
         let decision = Decision::of(&node.group, applicable, &target_healthy, health);
-        let distribution =
-            decision.distribution(&node.group, &|member| Some(target(member)?.distribution.clone()));
+        let of_member =
+            |member: usize| node.of_values(member).or_else(|| Some(target(member)?.distribution.clone()));
+        let distribution = decision.distribution(&node.group, &of_member);
         let below = || decision.selection.members().any(|index| target(index).is_some_and(|t| t.last_resort));
         let last_resort = decision.is_last_resort() || below();
         Evaluation { healthy: decision.healthy, last_resort, distribution }
     }
 }
 
+/// One for each variant.
+type Evaluations = SmallVec<[Evaluation; 1]>;
+
 /// What a group comes to.
 struct Evaluated {
-    evaluations: Box<[Evaluation]>,
+    evaluations: Evaluations,
     /// None if there are too many possible answers.
     plan: Option<Plan>,
 }

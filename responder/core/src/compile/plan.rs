@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::columns::{Column, columns};
-use super::distribution::{Distribution, Outcome};
-use super::policy::TOGETHER_MAX;
+use smallvec::SmallVec;
+
+use super::columns::{Column, Shapes};
+use super::distribution::Distribution;
 use crate::beside::Beside;
-use crate::body::{self, Body};
-use crate::model::{Rdata, RecordType};
+use crate::body::Body;
+use crate::model::RecordType;
 
 /// The decision left after health: finished answers, and how one is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,42 +70,23 @@ impl Plan {
         rtype: RecordType,
         nodata: &Arc<Body>,
         beside: Option<&Beside<'_>>,
+        shapes: &mut Shapes,
     ) -> Option<Self> {
         let parts = distribution.parts();
-        let mut bodies: Vec<Arc<Body>> = Vec::new();
-        let mut counts: Vec<usize> = Vec::new();
-        for outcome in parts.outcomes() {
-            let before = bodies.len();
-            bodies.extend(bodies_of(outcome, rtype, nodata, beside));
-            counts.push(bodies.len() - before);
+        let mut bodies: SmallVec<[Arc<Body>; 8]> = SmallVec::new();
+        let mut counts: SmallVec<[u32; 8]> = SmallVec::new();
+        for answer in parts.answers() {
+            let of_answer = answer.bodies(rtype, nodata, beside);
+            counts.push(of_answer.len() as u32);
+            bodies.extend(of_answer);
         }
         match bodies.len() {
             1 => bodies.pop().map(Self::Fixed),
             count if count > ANSWERS_MAX => None,
-            _ => Some(Self::ByWeight(Weights { bodies: bodies.into(), columns: columns(parts, &counts) })),
+            _ => {
+                let columns = shapes.columns(parts, &counts);
+                Some(Self::ByWeight(Weights { bodies: bodies.into_vec().into(), columns }))
+            }
         }
-    }
-}
-
-/// The bodies that stand for one outcome, each as likely as the others.
-fn bodies_of(
-    outcome: &Outcome,
-    rtype: RecordType,
-    nodata: &Arc<Body>,
-    beside: Option<&Beside<'_>>,
-) -> Vec<Arc<Body>> {
-    match outcome {
-        Outcome::NoData => vec![nodata.clone()],
-        Outcome::Set(ttl, rdatas) => body::rotated_answers(rtype, *ttl, rdatas, beside),
-        // Prepared sets: window i holds members i to i + 7 of the circle, so that each member stands in 8 of n.
-        Outcome::Choose(ttl, members) => (0..members.len())
-            .map(|first| {
-                let window = (first..first + TOGETHER_MAX).map(|index| &members[index % members.len()]);
-                let mut rdatas: Vec<&Rdata> = window.flat_map(|member| member.iter()).collect();
-                rdatas.sort_unstable();
-                rdatas.dedup();
-                Arc::new(Body::answer(rtype, *ttl, rdatas, beside))
-            })
-            .collect(),
     }
 }

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::columns::Shapes;
 use super::graph::GroupIndex;
 use super::{Compiler, Health};
 use crate::geo::GeoDb;
@@ -46,12 +47,13 @@ impl Compiler {
             .map(|(check, _)| check.clone())
             .collect();
         let (before, mut changed) = self.matched(&next);
+        let mut shapes = Shapes::default();
         for index in next.graph.in_order() {
             let before = before[index.0 as usize];
             match before.filter(|&before| self.answers_as_before(before, &next, index, &flipped)) {
                 Some(before) => next.keep(index, self, before),
                 None => {
-                    let evaluated = next.evaluate(index, health);
+                    let evaluated = next.evaluate(index, health, &mut shapes);
                     next.take_up(index, evaluated);
                     let present = before.map(|before| self.table.plan(before));
                     match present.filter(|plan| same_clients && *plan == next.table.plan(index)) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::compile::{Decision, Distribution, Health, is_healthy, policy};
+use crate::compile::{Decision, Distribution, Health, is_healthy, of_values, policy};
 use crate::geo::Client;
 use crate::model::{AliasTarget, Name, RRsetGroup, RecordData, RecordType, Snapshot, Zone};
 
@@ -68,7 +68,9 @@ impl<'s> Walk<'s, '_> {
         let healthy = (0..group.members.len()).map(healthy).collect();
         let applicable = policy::order(group, self.client);
         let decision = Decision::of(group, &applicable, &target_healthy, self.health);
-        let distribution = decision.distribution(group, &|index| Some(of(index)?.distribution.clone()));
+        let of_member =
+            |index: usize| of_values(&group.members[index]).or_else(|| Some(of(index)?.distribution.clone()));
+        let distribution = decision.distribution(group, &of_member);
         self.steps[at] =
             Some(Step { zone, owner, rtype, group, applicable, healthy, targets, decision, distribution });
         Some(at)

@@ -3,7 +3,6 @@
 //! What the answer before held and the new one wants too stays where it is, so that a flip writes what it changes. Variants are single
 //! words, each an answer of its own: they change in place.
 
-use std::collections::HashSet;
 use std::time::Instant;
 
 use pulse53_abi::client::ByClass;
@@ -32,10 +31,18 @@ pub(super) struct Answers {
 /// What an answer occupies.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Occupied {
-    bodies: Box<[Link]>,
+    bodies: Box<[Placed]>,
     /// For each variant; one where there are none.
     choices: Box<[Choice]>,
     variants: Option<Range>,
+}
+
+/// A body and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Placed {
+    link: Link,
+    /// As it was written: looking here is cheaper than reading it back.
+    body: HotBody,
 }
 
 /// What a slot says of its answer.
@@ -108,14 +115,15 @@ impl Answers {
             }
             HotEntry::Fixed(body) => {
                 let bodies = self.bodies(memory, std::slice::from_ref(body), before, taken, now)?;
-                let choice = Choice { link: bodies[0], mask: 0 };
+                let choice = Choice { link: bodies[0].link, mask: 0 };
                 let occupied = Occupied { bodies, choices: [choice].into(), variants: None };
                 Ok((AnswerImage::of(FORM_CHOICE, choice.pack()), occupied))
             }
             HotEntry::ByWeight { bodies, columns } => {
                 let bodies = self.bodies(memory, bodies, before, taken, now)?;
                 let present = before.choices.first().copied();
-                let choice = self.choice(memory, columns, &bodies, present, taken, now)?;
+                let links: Vec<Link> = bodies.iter().map(|placed| placed.link).collect();
+                let choice = self.choice(memory, columns, &links, present, taken, now)?;
                 let occupied = Occupied { bodies, choices: [choice].into(), variants: None };
                 Ok((AnswerImage::of(FORM_CHOICE, choice.pack()), occupied))
             }
@@ -123,7 +131,8 @@ impl Answers {
                 let bodies = self.bodies(memory, bodies, before, taken, now)?;
                 let mut choices = Vec::with_capacity(variants.len());
                 for (number, variant) in variants.iter().enumerate() {
-                    let links: Vec<Link> = variant.bodies.iter().map(|&body| bodies[body as usize]).collect();
+                    let links: Vec<Link> =
+                        variant.bodies.iter().map(|&body| bodies[body as usize].link).collect();
                     choices.push(match &variant.columns {
                         None => Choice { link: links[0], mask: 0 },
                         Some(columns) => {
@@ -149,7 +158,7 @@ impl Answers {
         }
     }
 
-    /// Links to these bodies: to those there are already, and to new ones.
+    /// Where these bodies are: those there are already, and new ones.
     fn bodies(
         &mut self,
         memory: &HotMemory,
@@ -157,22 +166,23 @@ impl Answers {
         before: &Occupied,
         taken: &mut Taken,
         now: Instant,
-    ) -> Result<Box<[Link]>, Refused> {
-        let mut links = Vec::with_capacity(bodies.len());
+    ) -> Result<Box<[Placed]>, Refused> {
+        let mut placed = Vec::with_capacity(bodies.len());
         for (number, body) in bodies.iter().enumerate() {
             // Most often a body keeps its place, or those behind one that came or went move by one.
-            let near = before.bodies.get(number).filter(|link| is_body(memory, **link, body));
-            let present = near.or_else(|| before.bodies.iter().find(|link| is_body(memory, **link, body)));
-            links.push(match present {
-                Some(&link) => link,
+            let near = before.bodies.get(number).filter(|present| present.body == *body);
+            let present = near.or_else(|| before.bodies.iter().find(|present| present.body == *body));
+            let link = match present {
+                Some(present) => present.link,
                 None => {
                     let link = self.write_body(memory, body, now)?;
                     taken.bodies.push(link);
                     link
                 }
-            });
+            };
+            placed.push(Placed { link, body: body.clone() });
         }
-        Ok(links.into())
+        Ok(placed.into())
     }
 
     fn write_body(&mut self, memory: &HotMemory, body: &HotBody, now: Instant) -> Result<Link, Refused> {
@@ -220,13 +230,10 @@ impl Answers {
         if before == after {
             return;
         }
-        // As sets: an answer may name one body twice.
-        let kept: HashSet<Link> = after.bodies.iter().copied().collect();
-        let held: HashSet<Link> = before.bodies.iter().copied().collect();
-        held.difference(&kept).for_each(|&link| self.rest_body(link, now));
-        let kept: HashSet<Range> = after.choices.iter().filter_map(columns_of).collect();
-        let unused = before.choices.iter().filter_map(columns_of).filter(|range| !kept.contains(range));
-        unused.for_each(|range| self.columns.rest(range, now));
+        let links = |occupied: &Occupied| occupied.bodies.iter().map(|placed| placed.link.0).collect();
+        without(links(before), links(after), |link| self.rest_body(Link(link), now));
+        let ranges = |occupied: &Occupied| occupied.choices.iter().filter_map(columns_of).collect();
+        without(ranges(before), ranges(after), |range| self.columns.rest(range, now));
         if let Some(range) = before.variants.filter(|_| before.variants != after.variants) {
             self.variants.rest(range, now);
         }
@@ -239,6 +246,14 @@ impl Answers {
             _ => self.large.rest(link.index(), now),
         }
     }
+}
+
+/// Calls for each element that is among the first and not among the others, once: an answer may name one twice.
+fn without<T: Copy + Ord>(mut held: Vec<T>, mut kept: Vec<T>, mut unused: impl FnMut(T)) {
+    held.sort_unstable();
+    held.dedup();
+    kept.sort_unstable();
+    held.into_iter().filter(|element| kept.binary_search(element).is_err()).for_each(&mut unused);
 }
 
 /// The columns a choice leads to, if it goes by lot.
@@ -279,30 +294,10 @@ pub(super) fn padded_words(octets: &[u8]) -> impl Iterator<Item = u64> {
     octets.chunks(8).map(key::word).chain(std::iter::repeat(0))
 }
 
-fn is_body(memory: &HotMemory, link: Link, body: &HotBody) -> bool {
-    let index = link.index() as usize;
-    link.kind() == class(body)
-        && match link.kind() {
-            Link::SMALL => is_element(&memory.small[index], body),
-            Link::MEDIUM => is_element(&memory.medium[index], body),
-            _ => is_element(&memory.large[index], body),
-        }
-}
-
 fn write_element<const WORDS: usize>(element: &Body<WORDS>, body: &HotBody) {
     element.uses.store(element.uses.load().wrapping_add(1));
     element.head.store(body.head.pack());
     for (word, value) in element.records.iter().zip(body.octets.chunks(8).map(key::word)) {
         word.store(value);
     }
-}
-
-fn is_element<const WORDS: usize>(element: &Body<WORDS>, body: &HotBody) -> bool {
-    element.head.load() == body.head.pack()
-        && element
-            .records
-            .iter()
-            .map(|word| word.load())
-            .zip(body.octets.chunks(8).map(key::word))
-            .all(|(a, b)| a == b)
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use answers::{AnswerImage, Answers, Occupied, padded_words};
+use foldhash::fast::RandomState;
 use pool::Pool;
 use pulse53_abi::client::{CLASSES_PER_WORD, NODE_ENTRIES};
 use pulse53_abi::entry::{NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY, TAG_REMOVED};
@@ -37,7 +38,7 @@ pub struct HotTable {
     seed: u64,
     /// What tells clients apart, as it is written in the memory.
     clients: Arc<Clients>,
-    held: HashMap<HotKey, Held>,
+    held: HashMap<HotKey, Held, RandomState>,
     names: Pool,
     answers: Answers,
     /// The current full synchronization.
@@ -61,7 +62,7 @@ impl HotTable {
             memory,
             sizes,
             seed,
-            held: HashMap::new(),
+            held: HashMap::default(),
             names: Pool::new(sizes.names),
             answers: Answers::new(sizes, clients.partition_words()),
             clients,

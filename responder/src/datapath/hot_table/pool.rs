@@ -41,7 +41,7 @@ impl Pool {
 }
 
 /// Consecutive elements of an array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Range {
     pub(super) first: u32,
     pub(super) count: u32,

@@ -1,5 +1,7 @@
 //! Failover routing.
 
+use smallvec::smallvec;
+
 use super::Selection;
 use crate::model::{FailoverRole, RRsetGroup, RoutingPolicy};
 
@@ -7,5 +9,5 @@ use crate::model::{FailoverRole, RRsetGroup, RoutingPolicy};
 pub(super) fn select(group: &RRsetGroup, pool: &[usize]) -> Selection {
     let primary = RoutingPolicy::Failover(FailoverRole::Primary);
     let chosen = pool.iter().find(|&&index| group.members[index].policy == primary).unwrap_or(&pool[0]);
-    Selection::OneOf(vec![(*chosen, 1)])
+    Selection::OneOf(smallvec![(*chosen, 1)])
 }

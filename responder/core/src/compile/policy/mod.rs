@@ -11,6 +11,8 @@ pub(super) mod latency;
 mod multivalue;
 mod weighted;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::geo::Client;
 use crate::model::{PolicyKind, RRsetGroup};
 
@@ -27,13 +29,16 @@ pub(crate) fn order(group: &RRsetGroup, client: &Client) -> Vec<usize> {
     }
 }
 
+/// Some members of a group by index; few groups have more than fit in place.
+pub(crate) type Members = SmallVec<[usize; 8]>;
+
 /// How the pool of a group answers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
     /// One member by lot: indices into the group's members with integer weights whose sum is above zero.
-    OneOf(Vec<(usize, u32)>),
+    OneOf(SmallVec<[(usize, u32); 8]>),
     /// Up to [`multivalue::TOGETHER_MAX`] of these members together.
-    Together(Vec<usize>),
+    Together(Members),
 }
 
 impl Selection {
@@ -60,6 +65,6 @@ pub(crate) fn select(group: &RRsetGroup, pool: &[usize]) -> Selection {
         | PolicyKind::Latency
         | PolicyKind::Geolocation
         | PolicyKind::Cidr
-        | PolicyKind::Geoproximity => Selection::OneOf(vec![(pool[0], 1)]),
+        | PolicyKind::Geoproximity => Selection::OneOf(smallvec![(pool[0], 1)]),
     }
 }

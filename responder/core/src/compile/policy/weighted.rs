@@ -1,5 +1,7 @@
 //! Weighted routing.
 
+use smallvec::SmallVec;
+
 use super::Selection;
 use crate::model::{RRsetGroup, RoutingPolicy};
 
@@ -9,7 +11,7 @@ pub(super) fn select(group: &RRsetGroup, pool: &[usize]) -> Selection {
         RoutingPolicy::Weighted(weight) if weight > 0 => Some((index, u32::from(weight))),
         _ => None,
     });
-    let weighted: Vec<_> = weighted.collect();
+    let weighted: SmallVec<_> = weighted.collect();
     Selection::OneOf(if weighted.is_empty() {
         pool.iter().map(|&index| (index, 1)).collect()
     } else {
