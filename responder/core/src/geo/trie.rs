@@ -10,9 +10,11 @@
 //! until word has the flag:  word = words[word * 256 + the next 8 bits]
 //! ```
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 use pulse53_abi::client::{CLASS_FLAG, NODE_ENTRIES, ROOT_NODE_V4, ROOT_NODE_V6, ROOT_NODES};
 
 use super::client_map::Run;
@@ -52,7 +54,7 @@ pub(super) fn class_of(words: &[u32], address: IpAddr) -> u16 {
 
 /// The tries in which every address has the class of its run.
 pub(super) fn build(v4: &[Run], v6: &[Run]) -> Vec<u32> {
-    let mut nodes = Nodes { words: vec![0; 2 * ROOT_ENTRIES], known: HashMap::new() };
+    let mut nodes = Nodes { words: vec![0; 2 * ROOT_ENTRIES], known: HashTable::new() };
     for (family, runs) in Family::ALL.into_iter().zip([v4, v6]) {
         let mut root = vec![0; ROOT_ENTRIES];
         nodes.fill(&mut root, 0, family.bits_below_root(), runs);
@@ -63,8 +65,8 @@ pub(super) fn build(v4: &[Run], v6: &[Run]) -> Vec<u32> {
 
 struct Nodes {
     words: Vec<u32>,
-    /// Equal nodes are stored once: sparse space looks the same almost everywhere.
-    known: HashMap<Box<[u32; NODE_ENTRIES]>, u32>,
+    /// Equal nodes are stored once: sparse space looks the same almost everywhere. Numbers of nodes by what is in them.
+    known: HashTable<u32>,
 }
 
 impl Nodes {
@@ -88,16 +90,24 @@ impl Nodes {
         if let [run] = runs {
             return CLASS_FLAG | u32::from(run.class);
         }
-        let mut node = Box::new([0; NODE_ENTRIES]);
-        self.fill(&mut node[..], start, spare - 8, runs);
-        if let Some(number) = self.known.get(&node) {
-            return *number;
+        let mut node = [0; NODE_ENTRIES];
+        self.fill(&mut node, start, spare - 8, runs);
+        let Self { words, known } = self;
+        let hash = |node: &[u32]| FixedState::default().hash_one(node);
+        let of_node = hash(&node);
+        if let Some(&number) = known.find(of_node, |&number| *numbered(words, number) == node) {
+            return number;
         }
-        let number = (self.words.len() / NODE_ENTRIES) as u32;
-        self.words.extend_from_slice(&node[..]);
-        self.known.insert(node, number);
+        let number = (words.len() / NODE_ENTRIES) as u32;
+        words.extend_from_slice(&node);
+        known.insert_unique(of_node, number, |&number| hash(numbered(words, number)));
         number
     }
+}
+
+/// The words of a node.
+fn numbered(words: &[u32], number: u32) -> &[u32] {
+    &words[number as usize * NODE_ENTRIES..][..NODE_ENTRIES]
 }
 
 #[cfg(test)]
