@@ -32,7 +32,7 @@ pub use packet::{Packet, Word};
 pub use pulse53_abi as abi;
 pub use tables::{Scratch, Tables};
 
-use abi::verdict::Verdict;
+use abi::verdict::{PassReason, Verdict};
 use choose::Chosen;
 use dns::Query;
 use edns::Edns;
@@ -57,6 +57,9 @@ fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch)
     let mut network = ip::parse(packet, &link)?;
     let mut transport = udp::parse(packet, &network)?;
     udp::check_served(&network, &transport, tables)?;
+    if tables.is_stale() {
+        return Err(Verdict::Pass(PassReason::Stale));
+    }
     forget_layout(packet, &mut link, &mut network, &mut transport);
     let mut query = dns::parse(packet, &transport, tables.seed(), scratch)?;
     let mut edns = edns::parse(packet, &transport, &query, tables, scratch)?;

@@ -9,6 +9,8 @@
 
 #[cfg(target_arch = "bpf")]
 mod program;
+#[cfg(target_arch = "bpf")]
+mod sampling;
 
 /// On the host there is no program: the stub lets the package build with the rest of the workspace.
 #[cfg(not(target_arch = "bpf"))]

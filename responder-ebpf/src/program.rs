@@ -34,6 +34,8 @@ use fastpath::cookie::Exchange;
 use fastpath::limit::{self, Response};
 use fastpath::{Packet, Scratch, Tables, Word};
 
+use crate::sampling;
+
 /// `BPF_F_MMAPABLE`: userspace writes these through its own mapping, without a system call an entry.
 const MMAPABLE: usize = 1024;
 
@@ -68,13 +70,15 @@ static COUNTERS: PerCpuArray<Counters, 1> = PerCpuArray::new();
 static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
 
 #[unsafe(no_mangle)]
-static SETTINGS: Global<Settings> = Global::new(Settings {
+pub(crate) static SETTINGS: Global<Settings> = Global::new(Settings {
     abi_version: 0,
     log_one_in: 0,
     seed: 0,
     slot_mask: 0,
     message_max: 0,
     short_subnets: 0,
+    sample_one_in: 0,
+    expires: 0,
 });
 
 /// What one CPU needs for one packet, too large or too long-lived for the stack.
@@ -104,13 +108,20 @@ pub fn pulse53(ctx: XdpContext) -> u32 {
         (&mut (*work).scratch, KernelTables { random: &raw mut (*work).random }, &raw mut (*work).spill)
     };
     let mut packet = XdpPacket::new(&ctx, spill);
+    sampling::keep_query(&ctx, packet.frame_len());
     let verdict = fastpath::run(&mut packet, &tables, scratch);
     // SAFETY: as above; the index is below the array's length, or nothing is counted.
     if let Some(counter) = unsafe { (*counters).packets.get_mut(verdict.slot() as usize) } {
         *counter += 1;
     }
     match verdict {
-        Verdict::Reply | Verdict::Slip => xdp_action::XDP_TX,
+        Verdict::Reply => {
+            packet.refresh();
+            // SAFETY: as above.
+            sampling::send(&ctx, packet.frame_len(), unsafe { (*work).random });
+            xdp_action::XDP_TX
+        }
+        Verdict::Slip => xdp_action::XDP_TX,
         Verdict::Pass(reason) => {
             let one_in = SETTINGS.load().log_one_in;
             if one_in != 0 {
@@ -205,7 +216,7 @@ fn bound(mut value: u64, mask: u64) -> u64 {
 
 /// `value` held in 1 to `max` in the very register that is used next: helpers take sizes only so.
 #[inline(always)]
-fn clamp(mut value: u64, max: u64) -> u64 {
+pub(crate) fn clamp(mut value: u64, max: u64) -> u64 {
     // SAFETY: comparisons and moves on two registers.
     unsafe {
         asm!(
@@ -384,6 +395,17 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn answer_cookie(&self, exchange: &mut Exchange) -> bool {
         answer_cookie(exchange) != 0
+    }
+
+    #[inline(always)]
+    fn is_stale(&self) -> bool {
+        if SETTINGS.load().expires == 0 {
+            return false;
+        }
+        // A clock of some milliseconds' ticks will do, and costs less.
+        // SAFETY: it takes nothing.
+        let now = unsafe { bpf_ktime_get_coarse_ns() };
+        self.live().is_none_or(|live| now > live.good_until.load())
     }
 
     #[inline(always)]

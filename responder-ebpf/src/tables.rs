@@ -39,6 +39,11 @@ pub trait Tables {
     fn body_medium(&self, index: u32) -> Option<&BodyMedium>;
     /// A body of up to 1216 octets.
     fn body_large(&self, index: u32) -> Option<&BodyLarge>;
+    /// Whether userspace has not been heard of for longer than the tables are good (D-25).
+    #[inline(always)]
+    fn is_stale(&self) -> bool {
+        false
+    }
     /// A random number, spent as [`pulse53_abi::draw`] says; never zero.
     fn draw(&self) -> u64;
     /// What may change while the program runs; always there.

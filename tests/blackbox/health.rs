@@ -15,13 +15,14 @@ use crate::harness::site::{Site, ZONE};
 pub const FIRST: [u8; 4] = [198, 51, 100, 11];
 /// Another, checked by `second`.
 pub const SECOND: [u8; 4] = [198, 51, 100, 12];
-const NAMES: [&str; 3] = ["failover.example.com", "weighted.example.com", "alias.example.com"];
+/// What is asked.
+pub const NAMES: [&str; 3] = ["failover.example.com", "weighted.example.com", "alias.example.com"];
 
 /// Queries of each name in each family, once its answers have changed.
 const DRAWS: usize = 100;
 
 /// Both endpoints, live, and the zone that names them.
-fn live(site: &Site) -> [Endpoint; 2] {
+pub fn live(site: &Site) -> [Endpoint; 2] {
     for endpoint in [FIRST, SECOND] {
         site.network.server.ip(&format!("address add {}/32 dev lo", Ipv4Addr::from(endpoint)));
     }
@@ -159,7 +160,7 @@ fn an_agent_killed_in_mid_probe_and_started_again_changes_no_answer() {
 }
 
 /// The primary alone, and of the weighted records both.
-fn as_when_both_live(client: &mut Client<'_>) {
+pub fn as_when_both_live(client: &mut Client<'_>) {
     for family in FAMILIES {
         for name in NAMES {
             let mut seen: Vec<_> = (0..DRAWS).map(|_| client.address(family, name)).collect();
@@ -173,7 +174,7 @@ fn as_when_both_live(client: &mut Client<'_>) {
 }
 
 /// Waits until an address is not answered, and from then on expects the other one alone.
-fn until_never(client: &mut Client<'_>, family: usize, name: &str, dead: [u8; 4]) {
+pub fn until_never(client: &mut Client<'_>, family: usize, name: &str, dead: [u8; 4]) {
     // Of two equal weights the dead one stays away twenty times by chance once in a million.
     eventually(name, || {
         let named = (0..20).any(|_| client.address(family, name) == Some(dead));

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::harness::agent::{Agent, CONFIG};
+use crate::harness::may_open;
 use crate::harness::network::{Namespace, SERVED};
 use crate::harness::site::Site;
 
@@ -51,13 +52,6 @@ fn post(body: &[u8]) -> Vec<u8> {
 
 fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").into_bytes()
-}
-
-/// Resident memory of the node in KiB.
-fn memory(agent: &Agent<'_>) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.id())).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel tells the peak");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }
 
 fn start(site: &Site, sections: &str) {
@@ -140,17 +134,14 @@ fn every_hostile_request_is_refused_and_the_node_goes_on() {
     }
     let fine = exchange(server, &get("/2013-04-01/hostedzone"));
     assert!(fine.starts_with("HTTP/1.1 200") && fine.contains("<HostedZones></HostedZones>"), "{fine}");
-    let memory = memory(&agent);
+    let memory = agent.memory_peak_kib();
     assert!(memory < MEMORY_KIB_MAX, "{memory} KiB");
 }
 
 #[test]
 fn ten_thousand_connections_take_nothing_from_the_next_client() {
     let Some(site) = Site::make() else { return };
-    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current = limit.maximum;
-    let raised = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
-    if raised.is_err() || limit.maximum.is_some_and(|maximum| maximum < CONNECTIONS as u64 + 1000) {
+    if !may_open(CONNECTIONS as u64 + 1000) {
         return pulse53_tests::skip("more than eleven thousand file descriptors (ulimit -n)");
     }
     start(&site, "");
@@ -163,7 +154,7 @@ fn ten_thousand_connections_take_nothing_from_the_next_client() {
     assert!(held.len() > CONNECTIONS / 2, "only {} connections", held.len());
     let full = exchange(server, &get("/2013-04-01/hostedzone"));
     assert!(full.is_empty() || full.starts_with("HTTP/1.1 503"), "{full}");
-    let memory = memory(&agent);
+    let memory = agent.memory_peak_kib();
     assert!(memory < MEMORY_KIB_MAX, "{memory} KiB");
     drop(held);
     crate::harness::eventually("an answer", || {

@@ -78,6 +78,36 @@ fn an_agent_told_to_stay_goes_on_answering_from_the_kernel() {
     assert_eq!(site.place.pinned(), Vec::<std::path::PathBuf>::new());
 }
 
+/// Root and an account without privileges take over from each other, in a BPF file system that is root's alone.
+#[test]
+fn an_agent_of_another_account_takes_over_and_is_taken_over() {
+    let Some(site) = Site::make() else { return };
+    site.place.hide_pins();
+    let [root, nobody] = ["", "[server]\nuser = \"nobody\"\n"];
+    let mut zones = [OLD_ZONE, NEW_ZONE].into_iter().cycle();
+    let mut serve = |server: &str| {
+        site.serve_zone("", zones.next().expect("there is no end to them"));
+        site.add(server);
+    };
+    serve(root);
+    site.start().kill();
+    // What root has pinned, what the account has, and what root has pinned over that.
+    for account in [nobody, nobody, root, nobody] {
+        serve(account);
+        let new = std::fs::read_to_string(site.place.file("zone")).expect("it was written");
+        let agent = site.start();
+        let mut client = site.client();
+        always(&mut client, if new.contains(NEW_ZONE) { NEW } else { OLD });
+        assert!(agent.kernel_replies() >= 2 * DRAWS as u64);
+        agent.kill();
+        assert!(!site.place.pinned().is_empty());
+    }
+    serve(nobody);
+    let agent = site.start();
+    assert!(agent.terminate().success());
+    assert_eq!(site.place.pinned(), Vec::<std::path::PathBuf>::new());
+}
+
 /// Starts an agent while somebody asks without a pause, who must lose no query, and see old answers and then new ones.
 fn taken_over(site: &Site) -> crate::harness::agent::Agent<'_> {
     let done = AtomicBool::new(false);

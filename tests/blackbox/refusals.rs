@@ -1,6 +1,7 @@
 //! What is refused, and in which words: `pulse53 check`, and starts that cannot succeed.
 
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -71,6 +72,16 @@ fn serve_refuses_what_it_cannot_do_in_one_line() {
     // This one the verifier refuses, as if it could not follow the program.
     refused_start(&site, &mut start(",+bpf,+net_admin", &high_port), &["lacks CAP_PERFMON;"]);
     refused_start(&site, &mut start("", &["--interfaces", ""]), &["10.53.0.53:53", "CAP_NET_BIND_SERVICE"]);
+
+    // What the account that serves may not read.
+    site.add("[server]\nuser = \"no-such-account\"\n");
+    refused_start(&site, &mut serve(server, &site.place), &["[server] user", "no-such-account", "useradd"]);
+    site.serve_zone("", "");
+    site.add("[server]\nuser = \"nobody\"\n");
+    let only_root = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(site.place.file("zone"), only_root).expect("permissions can be set");
+    refused_start(&site, &mut serve(server, &site.place), &["zone", "Permission denied"]);
+    site.serve_zone("", "");
 
     let _taken = server.within(|| UdpSocket::bind(SERVED[0])).expect("the port is free");
     refused_start(&site, &mut serve(server, &site.place), &["10.53.0.53:53", "UDP", "free?"]);

@@ -7,4 +7,5 @@ mod limits;
 mod mutated;
 mod packet;
 mod replaced;
+mod stale;
 mod table;

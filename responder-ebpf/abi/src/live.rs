@@ -10,6 +10,8 @@ use crate::shared::Shared;
 pub struct LiveSettings {
     /// Nanoseconds since 1970, less those of the monotonic clock, modulo 2^64: the kernel half knows that one alone.
     pub clock_offset: Shared,
+    /// When the tables stop being good, in nanoseconds of the monotonic clock; see [`crate::settings::Settings::expires`].
+    pub good_until: Shared,
     /// Odd while `cookies` and `secrets` are being written.
     pub version: Shared,
     /// What becomes of a query that asks for NSID: [`OPTION_PASSED`] or [`OPTION_IGNORED`].
@@ -87,4 +89,4 @@ pub fn exempt_words(is_v6: bool, words: AddressWords) -> AddressWords {
     if is_v6 { words } else { ipv4_words(words[0] as u32) }
 }
 
-const _: () = assert!(size_of::<LiveSettings>() == 8 * (16 + 5 * EXEMPT_MAX));
+const _: () = assert!(size_of::<LiveSettings>() == 8 * (17 + 5 * EXEMPT_MAX));

@@ -16,18 +16,23 @@ pub struct Settings {
     pub message_max: u32,
     /// 1 if the class of a client subnet shorter than a client network is always that of its first address, else 0.
     pub short_subnets: u64,
+    /// Samples: one in this many replies is sent to userspace with its query, 0 for none.
+    pub sample_one_in: u32,
+    /// 1 if the tables are good only until the deadline that userspace puts off (D-25), else 0.
+    pub expires: u32,
 }
 
 impl Settings {
     /// The same octets as words, in the order of the fields.
-    pub const fn words(self) -> [u64; 4] {
+    pub const fn words(self) -> [u64; 5] {
         [
             self.abi_version as u64 | (self.log_one_in as u64) << 32,
             self.seed,
             self.slot_mask as u64 | (self.message_max as u64) << 32,
             self.short_subnets,
+            self.sample_one_in as u64 | (self.expires as u64) << 32,
         ]
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 32);
+const _: () = assert!(size_of::<Settings>() == 40);

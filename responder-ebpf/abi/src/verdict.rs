@@ -76,6 +76,8 @@ reasons! {
     Inconsistent = "inconsistent",
     /// Beyond the rate limit, and whether the client is exempt userspace alone knows.
     PerhapsExempt = "perhaps_exempt",
+    /// Userspace has not been heard of for longer than answers are good (D-25).
+    Stale = "stale",
 }
 
 /// First counter slot of [`DropReason`].
@@ -83,7 +85,7 @@ pub const SLOT_DROPS: u32 = 1 + PassReason::ALL.len() as u32;
 
 reasons! {
     /// Why a packet was dropped. Neither of the first two should ever be counted.
-    DropReason, 17:
+    DropReason, 18:
     /// A body was put to a new use while it was copied, despite its quarantine.
     Recycled = "recycled",
     /// A write behind all checks failed.

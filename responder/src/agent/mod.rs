@@ -1,7 +1,7 @@
 //! The composition root: builds the parts, joins their channels, orders start and stop. It decides nothing.
 //!
-//! Start, in order: signals, so that none is lost; files, so that errors are told before anything is touched; sockets, so that a
-//! taken address stops us early; the first table; then those who answer; then readiness is told. Stop runs the other way.
+//! Start, in order: sockets and directories, and then no privileges any more; signals, so that none is lost; files, so that errors are
+//! told before anything is answered; the first table; then those who answer; then readiness is told. Stop runs the other way.
 //!
 //! A reload reads everything anew. With any error the running configuration stays whole; the error is logged, shown in status
 //! and counted.
@@ -10,6 +10,7 @@ mod commands;
 mod health_source;
 mod open_files;
 mod orders;
+mod privileged;
 mod settings;
 mod sources;
 mod status;
@@ -28,6 +29,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -36,16 +38,25 @@ use crate::api::control::{self, Command, ConfigurationStatus};
 use crate::api::{http, recovery};
 use crate::causes::chain;
 use crate::config::{Config, Overrides, Problems};
-use crate::datapath::Datapath;
+use crate::datapath::{AttachError, Datapath, PinDir, Samples};
 use crate::declared::{self, Loaded};
 use crate::health;
 use crate::metrics::Metrics;
-use crate::privileges;
+use crate::privileges::{self, AccountError, GiveUpError};
 use crate::publish::{self, Event, Publisher};
+use crate::sampler;
 use crate::serve::reply::ReplySettings;
 use crate::serve::{self, ServeError, Serving};
 use crate::store::{Refused, Store, StoreError};
+use privileged::Taken;
 use watch_files::Watch;
+
+/// Samples that may wait to be judged.
+const SAMPLES_WAITING_MAX: usize = 256;
+
+/// How often the kernel half is looked after: every second, or so many times in the time for which it would go on without.
+const TICKS_IN_MAX_STALE: u32 = 4;
+const TICK_MAX: Duration = Duration::from_secs(1);
 
 /// Control requests that may wait.
 const COMMANDS_MAX: usize = 64;
@@ -62,6 +73,22 @@ pub enum AgentError {
     /// What the API wrote cannot be had.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The process cannot be whose it should be.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// Privileges are there that should not be.
+    #[error(transparent)]
+    Privileges(#[from] GiveUpError),
+    /// What the account needs could not be given to it.
+    #[error("cannot give {directory} to {account}: {source}")]
+    Give {
+        /// The directory.
+        directory: String,
+        /// To whom.
+        account: String,
+        /// Why.
+        source: io::Error,
+    },
     /// DNS cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -101,6 +128,8 @@ fn random_secrets() -> io::Result<[Secret; 2]> {
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(config: Config, overrides: Overrides) -> Result<(), AgentError> {
+    // As long as there is one thread: all others are started with the privileges it then has.
+    let taken = Taken::take(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("agent")
         .enable_all()
@@ -108,7 +137,7 @@ pub fn run(config: Config, overrides: Overrides) -> Result<(), AgentError> {
         .map_err(machine("start a runtime"))?;
     runtime.block_on(async {
         let signals = Signals::new().map_err(machine("listen for signals"))?;
-        let mut agent = Agent::start(config, overrides).await?;
+        let mut agent = Agent::start(config, overrides, taken).await?;
         agent.run(signals).await;
         agent.stop().await;
         Ok(())
@@ -160,7 +189,9 @@ struct Agent {
 }
 
 impl Agent {
-    async fn start(config: Config, overrides: Overrides) -> Result<Self, AgentError> {
+    async fn start(config: Config, overrides: Overrides, taken: Taken) -> Result<Self, AgentError> {
+        let Taken { dns, api, exposition, pins } = taken;
+        let (api, exposition) = (listener(api)?, listener(exposition)?);
         let mut watch = Watch::start();
         let access = settings::access(&config.api)?;
         let store = Arc::new(Store::open(&config.data_dir)?);
@@ -173,10 +204,6 @@ impl Agent {
         let snapshot = declare(&store, files, &config)?;
         let metrics = Metrics::default();
         metrics.count_reload(true);
-
-        let bound = serve::bind(settings::serve(&config.dns))?;
-        let api = listen(config.api.listen, "api.listen").await?;
-        let exposition = listen(config.metrics.listen, "metrics.listen").await?;
 
         let declarations = store.watch();
         let probes_max = open_files::probes_max(open_files::raise_limit(), config.dns.tcp_connections_max);
@@ -200,8 +227,19 @@ impl Agent {
             table: published.table.clone(),
             settings: ArcSwap::from_pointee(settings::reply(&config, secrets, None)),
         });
-        let serving = bound.start(served.clone())?;
-        let kernel_problem = attach(&publisher, &config, serving.addresses(), &served.settings.load())?;
+        let serving = dns.start(served.clone())?;
+        let sampled = Arc::new(sampler::Counts::default());
+        let samples = match config.xdp.sample_one_in {
+            0 => None,
+            one_in => {
+                let (to, samples) = std::sync::mpsc::sync_channel(SAMPLES_WAITING_MAX);
+                sampler::start(samples, published.clone(), served.clone(), sampled.clone())
+                    .map_err(machine("start a thread"))?;
+                Some(Samples { one_in, to, lost: sampled.lost() })
+            }
+        };
+        let kernel_problem =
+            attach(&publisher, &config, pins, serving.addresses(), &served.settings.load(), samples)?;
         tokio::spawn(follow_clock(published.clone()));
 
         let told = metrics.clone();
@@ -218,6 +256,8 @@ impl Agent {
         let geo = Arc::new(ArcSwap::new(geo));
         let forwarding =
             tokio::spawn(forward(snapshot.clone(), declarations.clone(), geo.clone(), events.clone()));
+        let max_stale = config.xdp.max_stale.unwrap_or(Duration::MAX);
+        tokio::spawn(tick((max_stale / TICKS_IN_MAX_STALE).min(TICK_MAX), events.downgrade()));
         let health_events = events.clone();
         tokio::spawn(async move {
             while let Some(update) = updates.recv().await {
@@ -229,6 +269,7 @@ impl Agent {
 
         metrics.add_source(sources::replies(serving.counters().clone()));
         metrics.add_source(sources::published(published.clone()));
+        metrics.add_source(sources::sampled(sampled));
         metrics.add_source(health_source::health(health.clone()));
         let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
         let in_force = published.clone();
@@ -363,12 +404,14 @@ impl Agent {
         }
         let before = self.served.settings.load_full();
         let reply = settings::reply(&config, secrets, Some(&before));
-        if let Some(datapath) = self.published.datapath().as_mut()
-            && let Err(error) = datapath.set_live(publish::live(&reply))
-        {
-            tracing::error!(error = %chain(&error), "the kernel half keeps its cookies and rate limit");
-        }
-        self.served.settings.store(Arc::new(reply));
+        self.published.quiet.disturb(|| {
+            if let Some(datapath) = self.published.datapath().as_mut()
+                && let Err(error) = datapath.set_live(publish::live(&reply))
+            {
+                tracing::error!(error = %chain(&error), "the kernel half keeps its cookies and rate limit");
+            }
+            self.served.settings.store(Arc::new(reply));
+        });
         self.metrics.count_reload(true);
         self.configuration.loaded_at = status::unix_time();
         self.configuration.failed_at = None;
@@ -393,6 +436,20 @@ fn declare(store: &Store, files: Snapshot, config: &Config) -> Result<Arc<Snapsh
         Refused::Owned(problems) => declared::told_all(config, problems).into(),
         Refused::Store(error) => error.into(),
     })
+}
+
+/// Has the publisher look after the kernel half again and again, and say that it is up to date. A publisher that hangs does not; one that is
+/// busy does so when it is done.
+async fn tick(interval: Duration, events: mpsc::WeakSender<Event>) {
+    let mut ticks = tokio::time::interval(interval);
+    loop {
+        ticks.tick().await;
+        let Some(events) = events.upgrade() else { return };
+        // Where there is no room, others wait whose taking off says the same.
+        if let Err(TrySendError::Closed(_)) = events.try_send(Event::Tick) {
+            return;
+        }
+    }
 }
 
 /// Tells the publisher what is declared whenever that changes; what it has no time for is skipped over.
@@ -449,13 +506,14 @@ fn routing_controls(health: &health::Handle) -> recovery::Controls {
 fn attach(
     publisher: &Publisher,
     config: &Config,
+    pins: Option<Result<PinDir, AttachError>>,
     addresses: &[SocketAddr],
     reply: &ReplySettings,
+    samples: Option<Samples>,
 ) -> Result<Option<String>, AgentError> {
-    if config.xdp.interfaces.is_empty() {
-        return Ok(None);
-    }
-    let Err(error) = publisher.attach(settings::datapath(&config.xdp, &config.dns, addresses, reply)) else {
+    let Some(pins) = pins else { return Ok(None) };
+    let settings = settings::datapath(&config.xdp, &config.dns, addresses, reply, samples);
+    let Err(error) = publisher.attach(settings, pins) else {
         return Ok(None);
     };
     if error.is_mistake() {
@@ -466,8 +524,8 @@ fn attach(
     Ok(Some(problem))
 }
 
-async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, AgentError> {
-    TcpListener::bind(address).await.map_err(|source| AgentError::Listen { address, key, source })
+fn listener(taken: std::net::TcpListener) -> Result<TcpListener, AgentError> {
+    TcpListener::from_std(taken).map_err(machine("wait for connections"))
 }
 
 fn log_warnings(loaded: &Loaded) {

@@ -13,7 +13,7 @@ use crate::api::guard::Access;
 use crate::api::http;
 use crate::api::sigv4::Credentials;
 use crate::config::{self, Api, Config, CookiePolicy, Dns, OnStop, Problems, Xdp, XdpMode};
-use crate::datapath::{self, Mode};
+use crate::datapath::{self, Mode, Samples};
 use crate::health;
 use crate::publish;
 use crate::serve::ServeSettings;
@@ -39,7 +39,8 @@ pub(super) fn reply(config: &Config, secrets: [Secret; 2], before: Option<&Reply
         policy => Some(Cookies { secrets, required: policy == CookiePolicy::Require }),
     };
     ReplySettings {
-        udp_size_max: dns.max_udp_size,
+        // The kernel half has been loaded with the one of before.
+        udp_size_max: before.map_or(dns.max_udp_size, |before| before.udp_size_max),
         tcp_idle_timeout: dns.tcp_idle_timeout,
         identity: dns.identity.clone(),
         version: dns.version.clone(),
@@ -110,6 +111,7 @@ pub(super) fn datapath(
     dns: &Dns,
     addresses: &[SocketAddr],
     reply: &ReplySettings,
+    samples: Option<Samples>,
 ) -> datapath::Settings {
     datapath::Settings {
         interfaces: xdp.interfaces.clone(),
@@ -118,12 +120,13 @@ pub(super) fn datapath(
             XdpMode::Native => Mode::Native,
             XdpMode::Generic => Mode::Generic,
         },
-        pin_dir: xdp.pin_dir.clone(),
         stay: xdp.on_stop == OnStop::Stay,
         capacity: xdp.capacity,
         // The kernel half goes no further than what we advertise.
         message_max: dns.max_udp_size.min(UDP_SIZE_ADVERTISED),
         log_one_in: xdp.log_one_in,
+        max_stale: xdp.max_stale,
+        samples,
         served: addresses.iter().flat_map(|address| spelled_out(*address, &xdp.interfaces)).collect(),
         live: publish::live(reply),
     }
@@ -180,6 +183,8 @@ pub(super) fn checker_networks(checker: &config::Checker) -> Vec<IpNet> {
 pub(super) fn needing_restart<'k>(old: &Config, new: &Config) -> Vec<&'k str> {
     let differing = [
         ("data_dir", old.data_dir != new.data_dir),
+        ("[server]", old.server != new.server),
+        ("dns.max_udp_size", old.dns.max_udp_size != new.dns.max_udp_size),
         ("dns.listen or a limit of [dns]", serve(&old.dns) != serve(&new.dns)),
         ("[xdp]", old.xdp != new.xdp),
         ("[api]", old.api != new.api),

@@ -1,10 +1,14 @@
 //! What other parts count, as metrics: the one place where their numbers meet the metrics' names.
 
+use std::sync::Arc;
+
 use crate::metrics::{
-    FINDINGS, KERNEL_ENTRIES, KERNEL_INTERFACES, KERNEL_REFUSED, KERNEL_VERDICTS, LIMITED,
-    REFUSED_CONNECTIONS, REPLIES, SILENT, Sample, Source, TRUNCATED, UNSENT, ZONES,
+    DISPLACED_CONNECTIONS, FINDINGS, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES, KERNEL_REFUSED,
+    KERNEL_VERDICTS, LIMITED, LOST_QUERIES, REFUSED_CONNECTIONS, REPLIES, SAMPLES, SILENT, Sample, Source,
+    TRUNCATED, UNSENT, ZONES,
 };
 use crate::publish::Shared;
+use crate::sampler::Counts;
 use crate::serve::counters::Counters;
 
 /// Replies of userspace.
@@ -13,6 +17,8 @@ pub(super) fn replies(counters: Counters) -> Source {
         let mut samples = Vec::new();
         let tcp = counters.tcp_totals();
         samples.push(Sample::new(&REFUSED_CONNECTIONS, [], tcp.refused_connections as f64));
+        samples.push(Sample::new(&LOST_QUERIES, [], counters.lost_queries() as f64));
+        samples.push(Sample::new(&DISPLACED_CONNECTIONS, [], tcp.displaced_connections as f64));
         for (transport, totals) in [("udp", counters.udp_totals()), ("tcp", tcp)] {
             for (rcode, count) in totals.by_rcode {
                 let labels: [(&str, &dyn std::fmt::Display); 3] =
@@ -67,8 +73,18 @@ pub(super) fn published(shared: Shared) -> Source {
             let (held, refused) = datapath.occupancy();
             samples.push(Sample::new(&KERNEL_ENTRIES, [], held as f64));
             samples.push(Sample::new(&KERNEL_REFUSED, [], refused as f64));
+            samples.push(Sample::new(&KERNEL_DISTRUSTED, [], datapath.distrusted() as f64));
         }
         samples
+    })
+}
+
+/// Kernel answers that were given again.
+pub(super) fn sampled(counts: Arc<Counts>) -> Source {
+    Box::new(move || {
+        let sample =
+            |(outcome, count): (&str, u64)| Sample::new(&SAMPLES, [("outcome", &outcome)], count as f64);
+        counts.by_outcome().into_iter().map(sample).collect()
     })
 }
 

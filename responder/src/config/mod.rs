@@ -19,6 +19,8 @@ use pulse53_core::model::{Name, Source, ZoneId};
 pub use problem::{Origin, Problem, Problems};
 pub use section::Overrides;
 
+use crate::privileges::Filtering;
+
 /// Everything the operator has decided. Paths are absolute or relative to the working directory, ready to open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -26,6 +28,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Where the embedded store of what the API writes lies.
     pub data_dir: PathBuf,
+    /// `[server]`
+    pub server: Server,
     /// `[dns]`
     pub dns: Dns,
     /// `[rate_limit]`
@@ -52,6 +56,15 @@ pub struct Config {
     pub limits: Limits,
     /// `[log]`
     pub log: Log,
+}
+
+/// `[server]`: the process itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Whose process it is once privileges are given up; none: that of `pulse53`, if there is such an account.
+    pub user: Option<String>,
+    /// What becomes of system calls that serving does not take.
+    pub seccomp: Filtering,
 }
 
 /// `[dns]`: what is answered, and where.
@@ -128,6 +141,8 @@ pub struct Xdp {
     pub capacity: u32,
     /// `log`: one in this many passed packets writes a line to the agent's log; 0, written `"off"`, for none.
     pub log_one_in: u32,
+    /// `sample`: one in this many answers of the kernel is given again in userspace and compared; 0, written `"off"`, for none.
+    pub sample_one_in: u32,
 }
 
 /// `[xdp] mode`

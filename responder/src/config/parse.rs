@@ -12,8 +12,9 @@ use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
     Api, Checker, Config, CookiePolicy, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop,
-    Problems, RateLimit, Region, RoutingControl, Xdp, XdpMode, ZoneFile,
+    Problems, RateLimit, Region, RoutingControl, Server, Xdp, XdpMode, ZoneFile,
 };
+use crate::privileges::Filtering;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,6 +43,7 @@ impl Reader<'_> {
         let config = Config {
             file: file.to_owned(),
             data_dir: root.or("data_dir", "/var/lib/pulse53".into(), |raw| self.path(raw)),
+            server: self.server(root.section("server")),
             dns: self.dns(root.section("dns")),
             rate_limit: self.rate_limit(root.section("rate_limit")),
             xdp: self.xdp(root.section("xdp")),
@@ -58,6 +60,16 @@ impl Reader<'_> {
         };
         root.finish();
         config
+    }
+
+    fn server(&self, section: Section<'_>) -> Server {
+        let filterings = [("enforce", Filtering::Enforce), ("log", Filtering::Log), ("off", Filtering::Off)];
+        let server = Server {
+            user: section.get("user", |raw| value::short_text(raw, 32)).map(|(name, _)| name),
+            seccomp: section.or("seccomp", Filtering::Enforce, |raw| value::word(raw, &filterings)),
+        };
+        section.finish();
+        server
     }
 
     fn dns(&self, section: Section<'_>) -> Dns {
@@ -126,6 +138,7 @@ impl Reader<'_> {
                 .map(|(age, _)| age),
             capacity: section.or("capacity", 65_536, |raw| Ok(value::integer(raw, 1..=16_777_216)? as u32)),
             log_one_in: section.or("log", 0, one_in),
+            sample_one_in: section.or("sample", 10_000, one_in),
         };
         section.finish();
         xdp

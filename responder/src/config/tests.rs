@@ -17,6 +17,7 @@ fn check(text: &str, problems: &[&str]) {
 fn every_value_has_a_default() {
     let config = parse("").unwrap();
     assert_eq!(config.data_dir, Path::new("/var/lib/pulse53"));
+    assert_eq!(config.server, Server { user: None, seccomp: Filtering::Enforce });
     assert_eq!(config.dns.listen.len(), 2);
     assert_eq!(config.dns.max_udp_size, 1232);
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:5380");
@@ -30,6 +31,7 @@ fn the_documented_example_is_read() {
     let config = parse(
         r#"
 data_dir = "/srv/pulse53"
+server = { user = "dns", seccomp = "log" }
 
 [dns]
 listen = ["192.0.2.53:53", "[2001:db8::53]:53"]
@@ -40,6 +42,7 @@ interfaces = ["eth0"]
 mode = "native"
 max_stale = "1h"
 log = 1000
+sample = "off"
 
 [api]
 listen = "192.0.2.53:5380"
@@ -96,7 +99,8 @@ level = "info,pulse53::serve=debug"
     .unwrap();
     assert_eq!(config.dns.tcp_idle_timeout, Duration::from_secs(15));
     assert_eq!(config.xdp.mode, XdpMode::Native);
-    assert_eq!(config.xdp.log_one_in, 1000);
+    assert_eq!(config.server, Server { user: Some("dns".to_owned()), seccomp: Filtering::Log });
+    assert_eq!((config.xdp.log_one_in, config.xdp.sample_one_in), (1000, 0));
     assert_eq!(config.checker.deny, ["198.51.100.7/32".parse().unwrap()]);
     assert_eq!(config.checker.region.as_deref(), Some("eu-central-1"));
     assert_eq!(
@@ -107,7 +111,7 @@ level = "info,pulse53::serve=debug"
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 46);
+    assert_eq!(zone.source.line, 48);
     assert_eq!(config.checker.ip_ranges.len(), 2);
     assert_eq!(config.api.name_servers[1].to_string(), "ns2.example.net.");
     assert_eq!(config.api.hostmaster.unwrap().to_string(), "dns.example.net.");
@@ -123,11 +127,11 @@ fn every_problem_is_told_with_its_place() {
     check(
         "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nmodes = 1\n",
         &[
-            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, dns, rate_limit, xdp, api, metrics, checker, routing_control, geo, zone, health_checks, cidr_collections, limits, log",
+            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, server, dns, rate_limit, xdp, api, metrics, checker, routing_control, geo, zone, health_checks, cidr_collections, limits, log",
             "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
             "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
             "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
-            "etc/pulse53.toml:7:1: unknown key \"modes\" in [xdp]: did you mean \"mode\"? the keys here are interfaces, mode, pin_dir, on_stop, max_stale, capacity, log",
+            "etc/pulse53.toml:7:1: unknown key \"modes\" in [xdp]: did you mean \"mode\"? the keys here are interfaces, mode, pin_dir, on_stop, max_stale, capacity, log, sample",
         ],
     );
 }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::{XdpLink, XdpMode};
 use aya::programs::{ProgramError, Xdp};
+use nix::net::if_::if_nametoindex;
 
+use super::pins::PinDir;
 use crate::causes::{chain, errno};
 
 /// How the program meets packets.
@@ -89,88 +91,83 @@ pub struct Attached {
     pub interface: String,
     /// Native or generic.
     pub mode: Mode,
-    pin: PathBuf,
+    /// The interface's number: another one of the same name has another.
+    index: u32,
+    /// The pin's name.
+    pin: String,
     /// Keeps the link while the agent runs, even if somebody removes the pin.
     _link: FdLink,
 }
 
 impl Attached {
+    /// Whether the interface it was put on is still there. With the interface went the program.
+    pub fn is_there(&self) -> bool {
+        if_nametoindex(self.interface.as_str()) == Ok(self.index)
+    }
+
     /// Takes the program off the interface.
-    pub fn detach(self) -> Result<(), AttachError> {
-        std::fs::remove_file(&self.pin).map_err(|error| AttachError::Pin(self.pin.clone(), Box::new(error)))
+    pub fn detach(self, pins: &PinDir) -> Result<(), AttachError> {
+        std::fs::remove_file(pins.reach(&self.pin))
+            .map_err(|error| AttachError::Pin(pins.told(&self.pin), Box::new(error)))
     }
 }
 
-/// Makes the pin directory, if it lies in a BPF file system.
-pub fn prepare_pin_dir(dir: &Path) -> Result<(), AttachError> {
-    let failed = |error: io::Error| AttachError::PinDir(dir.to_owned(), error);
-    let existing = dir.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
-    let statistics = nix::sys::statfs::statfs(existing).map_err(|error| failed(error.into()))?;
-    if statistics.filesystem_type() != nix::sys::statfs::BPF_FS_MAGIC {
-        return Err(AttachError::NotBpffs(dir.to_owned()));
-    }
-    std::fs::create_dir_all(dir).map_err(failed)
+/// The name under which the link of an interface is pinned. The BPF file system refuses names with a dot, which interfaces of VLANs
+/// have; a colon no interface can have.
+fn pin_name(interface: &str, mode: Mode) -> String {
+    format!("{}:{}", mode.as_str(), interface.replace('.', ":"))
 }
 
-/// Removes the pins of program and maps, and the directory if it is empty then.
-pub fn remove_pins(dir: &Path) -> Result<(), AttachError> {
-    let failed = |error: io::Error| AttachError::PinDir(dir.to_owned(), error);
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if !is_link(&path) {
-            std::fs::remove_file(&path).map_err(failed)?;
-        }
-    }
-    // Links of interfaces that are not configured any more may be left; they are not ours to cut.
-    let _: io::Result<()> = std::fs::remove_dir(dir);
-    Ok(())
-}
-
-/// Where the link of an interface is pinned. The BPF file system refuses names with a dot, which interfaces of VLANs have; a
-/// colon no interface can have.
-fn pin_of(dir: &Path, interface: &str, mode: Mode) -> PathBuf {
-    dir.join(format!("{}:{}", mode.as_str(), interface.replace('.', ":")))
-}
-
-fn is_link(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+/// Whether a pin of this name is a link's.
+pub fn is_link(name: &str) -> bool {
     [Mode::Native, Mode::Generic]
         .iter()
         .any(|mode| name.strip_prefix(mode.as_str()).is_some_and(|rest| rest.starts_with(':')))
 }
 
 /// Puts the program into the pinned link of an interface, or onto the interface if there is none.
-pub fn attach(program: &mut Xdp, interface: &str, mode: Mode, dir: &Path) -> Result<Attached, AttachError> {
+pub fn attach(
+    program: &mut Xdp,
+    interface: &str,
+    mode: Mode,
+    pins: &PinDir,
+) -> Result<Attached, AttachError> {
     let modes: &[Mode] = match mode {
         Mode::Auto => &[Mode::Native, Mode::Generic],
         Mode::Native => &[Mode::Native],
         Mode::Generic => &[Mode::Generic],
     };
+    let index = if_nametoindex(interface)
+        .map_err(|_| AttachError::NoInterface { interface: interface.to_owned() })?;
     for mode in [Mode::Native, Mode::Generic] {
-        let pin = pin_of(dir, interface, mode);
-        if !pin.exists() {
+        let pin = pin_name(interface, mode);
+        let reached = pins.reach(&pin);
+        if !reached.exists() {
             continue;
         }
         if modes.contains(&mode) {
-            match take_over(program, &pin) {
-                Ok(link) => return Ok(Attached { interface: interface.to_owned(), mode, pin, _link: link }),
+            match take_over(program, &reached) {
+                Ok(link) => {
+                    return Ok(Attached { interface: interface.to_owned(), mode, index, pin, _link: link });
+                }
                 Err(error) => {
                     tracing::info!(interface, error = %chain(&*error), "the pinned link is dead; attaching anew")
                 }
             }
         }
         // Of another mode than is wanted, or of an interface that is gone.
-        std::fs::remove_file(&pin).map_err(|error| AttachError::Pin(pin.clone(), Box::new(error)))?;
+        std::fs::remove_file(&reached).map_err(|error| AttachError::Pin(pins.told(&pin), Box::new(error)))?;
     }
     let mut refused = None;
     for &mode in modes {
         match attach_anew(program, interface, mode) {
             Ok(link) => {
-                let pin = pin_of(dir, interface, mode);
-                let pinned =
-                    link.pin(&pin).map_err(|error| AttachError::Pin(pin.clone(), Box::new(error)))?;
+                let pin = pin_name(interface, mode);
+                let pinned = link
+                    .pin(pins.reach(&pin))
+                    .map_err(|error| AttachError::Pin(pins.told(&pin), Box::new(error)))?;
                 let link: FdLink = pinned.into();
-                return Ok(Attached { interface: interface.to_owned(), mode, pin, _link: link });
+                return Ok(Attached { interface: interface.to_owned(), mode, index, pin, _link: link });
             }
             // Only the lack of native support is mended by the next mode.
             Err(error @ AttachError::NoNative { .. }) => refused = Some(error),
@@ -214,10 +211,9 @@ mod tests {
     #[test]
     fn pins_of_links_are_names_that_the_bpf_file_system_takes() {
         for (interface, name) in [("eth0", "native:eth0"), ("eth0.100", "native:eth0:100")] {
-            let pin = pin_of(Path::new("/pins"), interface, Mode::Native);
-            assert_eq!(pin, Path::new("/pins").join(name));
-            assert!(is_link(&pin));
+            assert_eq!(pin_name(interface, Mode::Native), name);
+            assert!(is_link(name));
         }
-        assert!(!is_link(Path::new("/pins/SLOTS")) && !is_link(Path::new("/pins/native")));
+        assert!(!is_link("slots") && !is_link("native"));
     }
 }

@@ -11,9 +11,9 @@ use pulse53_abi::live::{
     Exempt, LiveSettings, OPTION_ANSWERED, OPTION_IGNORED, OPTION_PASSED, OPTION_REQUIRED,
 };
 use pulse53_abi::{self as abi, key};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::buckets::Buckets;
+use crate::monotonic;
 
 /// What may change while the program runs.
 #[derive(Debug, Clone, Default)]
@@ -115,9 +115,7 @@ fn words(address: IpAddr) -> [u64; 2] {
 
 /// Writes what the monotonic clock lacks to the present time since 1970.
 pub fn write_clock(to: &LiveSettings, now: Duration) {
-    let monotonic = clock_gettime(ClockId::Monotonic);
-    let monotonic = Duration::new(monotonic.tv_sec as u64, monotonic.tv_nsec as u32);
-    to.clock_offset.store((now.as_nanos() as u64).wrapping_sub(monotonic.as_nanos() as u64));
+    to.clock_offset.store((now.as_nanos() as u64).wrapping_sub(monotonic::now_ns()));
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::Arc;
 
 use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
@@ -11,6 +10,8 @@ use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use fastpath::Scratch;
 use pulse53_abi::ABI_VERSION;
 use pulse53_abi::limits::{RATE_BUCKETS, SERVED_ENTRIES};
+use pulse53_abi::sample::RING_OCTETS;
+use pulse53_abi::settings::Settings;
 use pulse53_abi::shared::Shared;
 use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY, SLOT_SLIP};
 use pulse53_core::compile::Clients;
@@ -21,6 +22,8 @@ use crate::privileges;
 use super::hot_table::{HotTable, Sizes, settings};
 use super::log::KernelLog;
 use super::memory::{HotMemory, Region, SharedLayout};
+use super::oversight::{Oversight, SampleReader};
+use super::pins::PinDir;
 
 /// The object as built by `cargo xtask build`; empty if that has not run.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pulse53-xdp"));
@@ -62,6 +65,9 @@ pub enum LoadError {
     /// No random seed.
     #[error("asking the kernel for a random seed")]
     Seed(#[source] io::Error),
+    /// The samples could not be followed.
+    #[error("following the samples of the fast path")]
+    Samples(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A pin could not be made.
     #[error("pinning {0}")]
     Pin(String, #[source] Box<dyn std::error::Error + Send + Sync>),
@@ -83,6 +89,8 @@ const MAPPED: [&str; 12] = [
     BUCKETS,
 ];
 const BUCKETS: &str = "BUCKETS";
+/// The ring of samples.
+const SAMPLES: &str = "SAMPLES";
 /// The program that answers.
 const PROGRAM: &str = "pulse53";
 
@@ -91,6 +99,8 @@ const PROGRAM: &str = "pulse53";
 pub struct Loaded {
     ebpf: Ebpf,
     hot: HotTable,
+    /// Reads samples while the unit is loaded.
+    _samples: Option<SampleReader>,
     /// Reads debug lines while the unit is loaded.
     _log: Option<KernelLog>,
 }
@@ -103,13 +113,29 @@ impl Loaded {
         message_max: u16,
         log_one_in: u32,
     ) -> Result<Self, LoadError> {
+        Self::load_watched(sizes, clients, message_max, log_one_in, &Oversight::default())
+    }
+
+    /// The same, overseen while it answers.
+    pub fn load_watched(
+        sizes: Sizes,
+        clients: &Arc<Clients>,
+        message_max: u16,
+        log_one_in: u32,
+        oversight: &Oversight,
+    ) -> Result<Self, LoadError> {
         if OBJECT.is_empty() {
             return Err(LoadError::NoObject);
         }
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| LoadError::Seed(error.into()))?;
         let seed = u64::from_ne_bytes(seed);
-        let settings = settings(sizes, clients, seed, message_max, log_one_in);
+        let samples = oversight.samples.as_ref();
+        let settings = Settings {
+            sample_one_in: samples.map_or(0, |samples| samples.one_in),
+            expires: oversight.expires.into(),
+            ..settings(sizes, clients, seed, message_max, log_one_in)
+        };
         let words = settings.words();
         let log_level = if log_one_in == 0 { 0 } else { AYA_LOG_DEBUG };
         let mut loader = EbpfLoader::new();
@@ -133,6 +159,9 @@ impl Loaded {
         ];
         for (name, count) in MAPPED.into_iter().zip(counts) {
             loader.map_max_entries(name, count);
+        }
+        if samples.is_some() {
+            loader.map_max_entries(SAMPLES, RING_OCTETS);
         }
         let mut ebpf = loader.load(OBJECT).map_err(|error| match is_permission(&error) {
             true => LoadError::NotPermitted(Box::new(error)),
@@ -161,7 +190,10 @@ impl Loaded {
         };
         let log =
             (log_one_in != 0).then(|| KernelLog::follow(&mut ebpf)).transpose().map_err(LoadError::Log)?;
-        let mut loaded = Self { ebpf, hot: HotTable::new(memory, sizes, seed, clients.clone()), _log: log };
+        let ring = ebpf.take_map(SAMPLES).ok_or(LoadError::Missing("map SAMPLES"))?;
+        let samples = samples.map(|samples| SampleReader::follow(ring, samples.clone())).transpose()?;
+        let hot = HotTable::new(memory, sizes, seed, clients.clone());
+        let mut loaded = Self { ebpf, hot, _samples: samples, _log: log };
         loaded.check_abi()?;
         Ok(loaded)
     }
@@ -188,6 +220,11 @@ impl Loaded {
     /// The program, to be attached.
     pub fn program(&mut self) -> Result<&mut Xdp, LoadError> {
         program(&mut self.ebpf)
+    }
+
+    /// Makes the tables good until a moment of the monotonic clock, in nanoseconds; what that means, [`Oversight::expires`] says.
+    pub fn set_deadline(&self, moment_ns: u64) {
+        self.hot.memory().live().good_until.store(moment_ns);
     }
 
     /// The hot table.
@@ -232,22 +269,24 @@ impl Loaded {
     }
 
     /// Pins program and maps, in place of those pinned before, so that other tools can look at them.
-    pub fn pin(&mut self, dir: &Path) -> Result<(), LoadError> {
-        let pin_error = |path: &Path, error: Box<dyn std::error::Error + Send + Sync>| {
-            LoadError::Pin(path.display().to_string(), error)
+    pub fn pin(&mut self, pins: &PinDir) -> Result<(), LoadError> {
+        let pin_error = |name: &str, error: Box<dyn std::error::Error + Send + Sync>| {
+            LoadError::Pin(pins.told(name).display().to_string(), error)
         };
-        let path = dir.join("program");
+        const PROGRAM_PIN: &str = "program";
+        let path = pins.reach(PROGRAM_PIN);
         let _: io::Result<()> = std::fs::remove_file(&path);
         let program = program(&mut self.ebpf)?;
         // aya refuses to pin twice, which an attached program that moves to another directory would not need either.
-        program.pin(&path).map_err(|error| pin_error(&path, Box::new(error)))?;
+        program.pin(&path).map_err(|error| pin_error(PROGRAM_PIN, Box::new(error)))?;
         for (name, map) in self.ebpf.maps() {
             if name.starts_with('.') {
                 continue;
             }
-            let path = dir.join(name.to_ascii_lowercase());
+            let name = name.to_ascii_lowercase();
+            let path = pins.reach(&name);
             let _: io::Result<()> = std::fs::remove_file(&path);
-            map.pin(&path).map_err(|error| pin_error(&path, Box::new(error)))?;
+            map.pin(&path).map_err(|error| pin_error(&name, Box::new(error)))?;
         }
         Ok(())
     }

@@ -10,22 +10,27 @@ mod live;
 mod load;
 mod log;
 mod memory;
+mod oversight;
+mod pins;
 
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::causes::chain;
+use crate::monotonic;
 pub use attach::{AttachError, Attached, Mode};
 pub use hot_table::{HotTable, Refused, Sizes};
 pub use live::{Live, LiveCookies, LiveLimit, write_clock};
 pub use load::{LoadError, Loaded, Runner};
 pub use memory::{HotMemory, Region};
+pub use oversight::{Oversight, Samples};
+pub use pins::PinDir;
 use pulse53_core::compile::{Compiler, GroupIndex};
 use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
 use pulse53_core::model::{Name, RecordType};
-use pulse53_core::table::AnswerTable;
+use pulse53_core::table::{AnswerTable, Generation};
 
 /// What the kernel half is told by the configuration.
 #[derive(Debug, Clone)]
@@ -34,8 +39,6 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// Native, generic, or whichever works.
     pub mode: Mode,
-    /// Directory in a BPF file system that holds the pins.
-    pub pin_dir: PathBuf,
     /// Whether the program goes on answering after an orderly stop.
     pub stay: bool,
     /// The most questions held.
@@ -48,6 +51,10 @@ pub struct Settings {
     pub served: Vec<SocketAddr>,
     /// What may change while the program runs.
     pub live: Live,
+    /// How long answers are good without being [kept fresh](Datapath::keep_fresh); none: for ever (D-25).
+    pub max_stale: Option<Duration>,
+    /// Where samples of replies go, if any are taken.
+    pub samples: Option<Samples>,
 }
 
 /// What went wrong with the kernel half.
@@ -95,8 +102,11 @@ pub struct Synced {
 #[derive(Debug)]
 pub struct Datapath {
     settings: Settings,
+    pins: PinDir,
     loaded: Loaded,
     attached: Vec<Attached>,
+    /// Interfaces that are gone and may come back.
+    missed: BTreeSet<String>,
     /// Questions left to userspace for want of room at the last full synchronization.
     refused: usize,
     /// What units before this one counted.
@@ -105,22 +115,28 @@ pub struct Datapath {
 
 impl Datapath {
     /// Loads the program, fills its tables and attaches it; or, where an earlier agent left one attached, takes its place.
-    pub fn start(settings: Settings, table: &AnswerTable) -> Result<Self, DatapathError> {
-        let (mut loaded, synced) = load_filled(&settings, Sizes::needed(table), table)?;
-        attach::prepare_pin_dir(&settings.pin_dir)?;
+    ///
+    /// What the directory of the pins lacks is told after what loading lacks.
+    pub fn start(
+        settings: Settings,
+        pins: Result<PinDir, AttachError>,
+        table: &AnswerTable,
+    ) -> Result<Self, DatapathError> {
+        let (mut loaded, synced) = load_filled(&settings, Sizes::needed(table), table, HashSet::new())?;
+        let pins = pins?;
         let mut attached = Vec::new();
         for interface in &settings.interfaces {
-            match attach::attach(loaded.program()?, interface, settings.mode, &settings.pin_dir) {
+            match attach::attach(loaded.program()?, interface, settings.mode, &pins) {
                 Ok(link) => attached.push(link),
                 Err(error) => {
                     // All interfaces or none: a start that failed leaves nothing behind.
-                    attached.into_iter().try_for_each(Attached::detach)?;
-                    attach::remove_pins(&settings.pin_dir)?;
+                    attached.into_iter().try_for_each(|link| link.detach(&pins))?;
+                    pins.clear()?;
                     return Err(error.into());
                 }
             }
         }
-        loaded.pin(&settings.pin_dir)?;
+        loaded.pin(&pins)?;
         share_buckets(&loaded, &settings.live)?;
         tracing::info!(
             held = synced.held,
@@ -128,7 +144,15 @@ impl Datapath {
             refused = synced.refused,
             "hot table filled"
         );
-        Ok(Self { settings, loaded, attached, refused: synced.refused, counted_before: Vec::new() })
+        Ok(Self {
+            settings,
+            pins,
+            loaded,
+            attached,
+            missed: BTreeSet::new(),
+            refused: synced.refused,
+            counted_before: Vec::new(),
+        })
     }
 
     /// Brings the whole table into the kernel: in another unit if this one has become too small, or tells clients apart differently.
@@ -136,7 +160,8 @@ impl Datapath {
         let needed = Sizes::needed(table);
         let hot = self.loaded.hot_table_mut();
         if !needed.fit(hot.sizes(), self.settings.capacity) || !hot.tells_apart(table.clients()) {
-            match load_filled(&self.settings, needed, table) {
+            let distrusted = hot.distrusted().clone();
+            match load_filled(&self.settings, needed, table, distrusted) {
                 Ok((loaded, synced)) => {
                     self.swap_in(loaded);
                     self.refused = synced.refused;
@@ -153,6 +178,51 @@ impl Datapath {
         synced
     }
 
+    /// Leaves a question to userspace for as long as the agent runs.
+    pub fn distrust(&mut self, key: HotKey, generation: Generation) {
+        self.loaded.hot_table_mut().distrust(key, generation, Instant::now());
+    }
+
+    /// How many questions are left to userspace because the kernel's answer was wrong.
+    pub fn distrusted(&self) -> usize {
+        self.loaded.hot_table().distrusted().len()
+    }
+
+    /// Says that the tables are what they should be, which makes them good for as long as configured from now on.
+    pub fn keep_fresh(&self) {
+        keep_fresh(&self.loaded, &self.settings);
+    }
+
+    /// Follows interfaces that went and came back: one of the same name gets the program, and what is refused is told once.
+    pub fn follow_interfaces(&mut self) {
+        for attached in self.attached.extract_if(.., |attached| !attached.is_there()) {
+            let interface = attached.interface.clone();
+            tracing::warn!(interface, "the interface is gone, and the program with it; it is looked for");
+            if let Err(error) = attached.detach(&self.pins) {
+                tracing::warn!(interface, error = %chain(&error), "its pin is left");
+            }
+            self.missed.insert(interface);
+        }
+        let missed: Vec<String> = self.missed.iter().cloned().collect();
+        for interface in missed {
+            let program = self.loaded.program().map_err(DatapathError::from);
+            let attached = program
+                .and_then(|program| Ok(attach::attach(program, &interface, self.settings.mode, &self.pins)?));
+            match attached {
+                Ok(link) => {
+                    tracing::info!(interface, mode = link.mode.as_str(), "the interface is back");
+                    self.missed.remove(&interface);
+                    self.attached.push(link);
+                }
+                Err(DatapathError::Attach(AttachError::NoInterface { .. })) => {}
+                Err(error) => {
+                    tracing::error!(interface, error = %chain(&error), "userspace alone answers here now");
+                    self.missed.remove(&interface);
+                }
+            }
+        }
+    }
+
     /// Puts another unit in the place of this one. An interface that refuses it gets none: its old tables would go stale.
     fn swap_in(&mut self, mut loaded: Loaded) {
         let counted = self.loaded.counters().unwrap_or_default();
@@ -162,14 +232,15 @@ impl Datapath {
         }
         for attached in std::mem::take(&mut self.attached) {
             let interface = attached.interface.clone();
-            let replaced = loaded.program().map_err(DatapathError::from).and_then(|program| {
-                Ok(attach::attach(program, &interface, self.settings.mode, &self.settings.pin_dir)?)
-            });
+            let replaced = loaded
+                .program()
+                .map_err(DatapathError::from)
+                .and_then(|program| Ok(attach::attach(program, &interface, self.settings.mode, &self.pins)?));
             match replaced {
                 Ok(link) => self.attached.push(link),
                 Err(error) => {
                     tracing::error!(interface, error = %chain(&error), "userspace alone answers here now");
-                    if let Err(error) = attached.detach() {
+                    if let Err(error) = attached.detach(&self.pins) {
                         tracing::error!(interface, error = %chain(&error), "the old program is still attached");
                     }
                 }
@@ -179,7 +250,7 @@ impl Datapath {
             tracing::warn!(error = %chain(&error), "kernel and userspace keep the rate limit each for itself");
         }
         self.loaded = loaded;
-        if let Err(error) = self.loaded.pin(&self.settings.pin_dir) {
+        if let Err(error) = self.loaded.pin(&self.pins) {
             tracing::warn!(error = %chain(&error), "program and maps are not pinned");
         }
     }
@@ -251,8 +322,8 @@ impl Datapath {
         if self.settings.stay {
             return Ok(());
         }
-        self.attached.into_iter().try_for_each(Attached::detach)?;
-        attach::remove_pins(&self.settings.pin_dir)?;
+        self.attached.into_iter().try_for_each(|link| link.detach(&self.pins))?;
+        self.pins.clear()?;
         Ok(())
     }
 }
@@ -275,14 +346,26 @@ fn load_filled(
     settings: &Settings,
     needed: Sizes,
     table: &AnswerTable,
+    distrusted: HashSet<HotKey>,
 ) -> Result<(Loaded, Synced), DatapathError> {
     let sizes = needed.with_headroom(settings.capacity);
-    let mut loaded = Loaded::load(sizes, table.clients(), settings.message_max, settings.log_one_in)?;
+    let oversight = Oversight { expires: settings.max_stale.is_some(), samples: settings.samples.clone() };
+    let mut loaded =
+        Loaded::load_watched(sizes, table.clients(), settings.message_max, settings.log_one_in, &oversight)?;
+    keep_fresh(&loaded, settings);
     loaded.hot_table_mut().serve(&settings.served);
+    loaded.hot_table_mut().set_distrusted(distrusted);
     set_clock(&loaded);
     settings.live.write(loaded.hot_table().memory().live());
     let synced = fill(loaded.hot_table_mut(), table);
     Ok((loaded, synced))
+}
+
+fn keep_fresh(loaded: &Loaded, settings: &Settings) {
+    if let Some(max_stale) = settings.max_stale {
+        let max_stale = u64::try_from(max_stale.as_nanos()).unwrap_or(u64::MAX);
+        loaded.set_deadline(monotonic::now_ns().saturating_add(max_stale));
+    }
 }
 
 /// Makes a hot table hold exactly what a table lowers to.
@@ -330,6 +413,8 @@ fn apply(
             now = Instant::now();
         }
         match entry {
+            // Not read where nothing is distrusted, which is always.
+            Ok(_) if !hot.distrusted().is_empty() && hot.distrusted().contains(&key) => synced.not_hot += 1,
             Ok(HotEntry::ByClient { .. }) if !same_clients => {
                 synced.refused += 1;
                 synced.removed += usize::from(hot.remove(&key, generation, now));

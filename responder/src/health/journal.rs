@@ -19,6 +19,9 @@ use super::metrics::HealthMetrics;
 /// The file's name in the data directory.
 const FILE_NAME: &str = "health.json";
 
+/// All that is written in the data directory: the file, and the one that replaces it.
+pub const FILES: [&str; 2] = [FILE_NAME, "health.json.new"];
+
 /// Raised when an older reader would misunderstand the file.
 const FORMAT: u32 = 1;
 
@@ -85,7 +88,7 @@ impl Journal {
 
     fn replace(&self, health: &StoredHealth) -> io::Result<()> {
         let bytes = serde_json::to_vec(&Contents { format: FORMAT, health })?;
-        let beside = self.path.with_extension("json.new");
+        let beside = self.path.with_file_name(FILES[1]);
         let mut file = File::create(&beside)?;
         file.write_all(&bytes)?;
         file.sync_all()?;

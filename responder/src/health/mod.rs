@@ -32,6 +32,7 @@ use pulse53_core::model::Snapshot;
 use tokio::sync::{mpsc, watch};
 
 pub use handle::{Handle, HealthError};
+pub use journal::FILES;
 pub use metrics::{HealthMetrics, HealthMetricsSnapshot, HistogramSnapshot};
 pub use probe::TargetPolicy;
 

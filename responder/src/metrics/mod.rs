@@ -65,13 +65,18 @@ metrics! {
     LIMITED = Counter "limited_responses", "Responses beyond the rate limit; slip was empty with TC=1, drop was not sent";
     /// Labels: `transport`.
     UNSENT = Counter "unsent_replies", "Replies that the network did not take";
+    LOST_QUERIES = Counter "udp_lost_queries", "Queries that userspace never saw, as its sockets were full";
     REFUSED_CONNECTIONS = Counter "tcp_refused_connections", "TCP connections closed because of a limit";
+    DISPLACED_CONNECTIONS = Counter "tcp_displaced_connections", "Idle TCP connections closed early to make room for others";
     /// Labels: `verdict`.
     KERNEL_VERDICTS = Counter "kernel_packets", "Packets by what the XDP program decided; pass_* went to userspace for that reason";
     /// Labels: `interface`, `mode`.
     KERNEL_INTERFACES = Gauge "kernel_interface", "1 for each interface the XDP program is attached to";
     KERNEL_ENTRIES = Gauge "kernel_entries", "Questions the kernel can answer";
     KERNEL_REFUSED = Gauge "kernel_refused_entries", "Questions left to userspace because the kernel had no room for them";
+    /// Labels: `outcome`.
+    SAMPLES = Counter "kernel_samples", "Kernel answers that userspace gave again: same, different, unsure (something was changing meanwhile) or lost (no room)";
+    KERNEL_DISTRUSTED = Gauge "kernel_distrusted_entries", "Questions left to userspace because a kernel answer differed; should never be anything but 0";
     ZONES = Gauge "zones", "Zones served";
     FINDINGS = Gauge "compile_findings", "Record set groups that could not be compiled and answer SERVFAIL";
     /// Labels: `check`.

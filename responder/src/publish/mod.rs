@@ -6,6 +6,7 @@
 
 mod live;
 mod moved;
+mod quiet;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,8 +22,9 @@ use pulse53_core::model::{CheckId, Revision, Snapshot};
 use pulse53_core::table::{AnswerTable, Generation};
 use tokio::sync::mpsc;
 
-use crate::datapath::{Datapath, DatapathError, Settings, Synced};
+use crate::datapath::{AttachError, Datapath, DatapathError, PinDir, Settings, Synced};
 use crate::health::HealthUpdate;
+pub use quiet::Quiet;
 
 pub use live::live;
 
@@ -36,6 +38,8 @@ pub enum Event {
     Declared(Arc<Snapshot>, Arc<GeoDb>),
     /// Changed statuses of health checks.
     Health(HealthUpdate),
+    /// Time has passed: whoever takes this off the queue is alive, and what is published is what should be.
+    Tick,
 }
 
 /// What a publication came to.
@@ -88,6 +92,8 @@ pub struct Shared {
     datapath: Arc<Mutex<Option<Datapath>>>,
     findings: Arc<ArcSwap<Vec<Finding>>>,
     revision: Arc<AtomicU64>,
+    /// When nothing was changing, in either half.
+    pub quiet: Arc<Quiet>,
 }
 
 impl Shared {
@@ -116,6 +122,7 @@ impl Publisher {
             datapath: Arc::default(),
             findings: Arc::new(ArcSwap::from_pointee(compiler.findings().to_vec())),
             revision: Arc::new(AtomicU64::new(snapshot.revision.0)),
+            quiet: Arc::default(),
         };
         Self { snapshot, view, compiler, shared }
     }
@@ -126,8 +133,8 @@ impl Publisher {
     }
 
     /// Starts the kernel half with the present table.
-    pub fn attach(&self, settings: Settings) -> Result<(), DatapathError> {
-        *self.shared.datapath() = Some(Datapath::start(settings, self.compiler.table())?);
+    pub fn attach(&self, settings: Settings, pins: Result<PinDir, AttachError>) -> Result<(), DatapathError> {
+        *self.shared.datapath() = Some(Datapath::start(settings, pins, self.compiler.table())?);
         Ok(())
     }
 
@@ -200,11 +207,17 @@ impl Publisher {
                 if is_declared(&event) && waiting.iter().any(is_declared) {
                     continue;
                 }
+                let quiet = self.shared.quiet.clone();
                 let published = match event {
-                    Event::Declared(snapshot, geo) => self.declare(snapshot, &geo),
-                    Event::Health(update) => self.follow(update),
+                    Event::Declared(snapshot, geo) => Some(quiet.disturb(|| self.declare(snapshot, &geo))),
+                    Event::Health(update) => Some(quiet.disturb(|| self.follow(update))),
+                    Event::Tick => None,
                 };
-                told(&published);
+                if let Some(datapath) = self.shared.datapath().as_mut() {
+                    datapath.keep_fresh();
+                    datapath.follow_interfaces();
+                }
+                published.iter().for_each(&told);
             }
             self
         })?;

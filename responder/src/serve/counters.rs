@@ -1,9 +1,10 @@
 //! What serving counts. Each UDP thread counts for itself; readers add up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use super::reply::{Replied, Silence};
+use super::udp::UdpSocket;
 
 /// RCODEs counted one by one; what is above shares the last slot.
 const RCODES: usize = 24;
@@ -19,6 +20,7 @@ pub struct Replies {
     slipped: AtomicU64,
     limited: AtomicU64,
     refused_connections: AtomicU64,
+    displaced_connections: AtomicU64,
 }
 
 impl Default for Replies {
@@ -31,6 +33,7 @@ impl Default for Replies {
             slipped: AtomicU64::new(0),
             limited: AtomicU64::new(0),
             refused_connections: AtomicU64::new(0),
+            displaced_connections: AtomicU64::new(0),
         }
     }
 }
@@ -62,6 +65,11 @@ impl Replies {
     pub fn count_refused_connection(&self) {
         self.refused_connections.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// Counts an idle connection closed for another.
+    pub fn count_displaced_connection(&self) {
+        self.displaced_connections.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// All counters of one transport, added up.
@@ -81,6 +89,8 @@ pub struct Totals {
     pub limited: u64,
     /// Connections closed because of a limit (D-20).
     pub refused_connections: u64,
+    /// Idle connections closed to make room for others.
+    pub displaced_connections: u64,
 }
 
 /// The counters of a server.
@@ -90,11 +100,23 @@ pub struct Counters {
     pub udp: Vec<Arc<Replies>>,
     /// Of all connections.
     pub tcp: Arc<Replies>,
+    /// Held by their threads; the kernel counts for them.
+    sockets: Vec<Weak<UdpSocket>>,
 }
 
 impl Counters {
-    pub(super) fn new(udp_threads: usize) -> Self {
-        Self { udp: (0..udp_threads).map(|_| Arc::default()).collect(), tcp: Arc::default() }
+    pub(super) fn new(sockets_of_threads: &[Vec<Arc<UdpSocket>>]) -> Self {
+        Self {
+            udp: sockets_of_threads.iter().map(|_| Arc::default()).collect(),
+            tcp: Arc::default(),
+            sockets: sockets_of_threads.iter().flatten().map(Arc::downgrade).collect(),
+        }
+    }
+
+    /// Queries over UDP that the kernel lost because sockets' buffers were full.
+    pub fn lost_queries(&self) -> u64 {
+        let sockets = self.sockets.iter().filter_map(Weak::upgrade);
+        sockets.map(|socket| u64::from(socket.lost().unwrap_or(0))).sum()
     }
 
     /// What UDP threads have counted.
@@ -121,6 +143,7 @@ fn totals<'a>(all: impl Iterator<Item = &'a Replies>) -> Totals {
         totals.limited += replies.limited.load(Ordering::Relaxed);
         totals.unsent += replies.unsent.load(Ordering::Relaxed);
         totals.refused_connections += replies.refused_connections.load(Ordering::Relaxed);
+        totals.displaced_connections += replies.displaced_connections.load(Ordering::Relaxed);
     }
     totals.by_rcode = (0..).zip(by_rcode).filter(|(_, count)| *count > 0).collect();
     totals

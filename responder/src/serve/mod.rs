@@ -7,6 +7,7 @@
 pub mod cookies;
 pub mod counters;
 pub mod limiter;
+mod places;
 pub mod query;
 pub mod reply;
 mod tcp;
@@ -72,7 +73,7 @@ pub enum ServeError {
 pub struct Bound {
     settings: ServeSettings,
     /// As many sockets a thread as there are addresses.
-    udp: Vec<Vec<udp::UdpSocket>>,
+    udp: Vec<Vec<Arc<udp::UdpSocket>>>,
     tcp: Vec<std::net::TcpListener>,
     addresses: Vec<SocketAddr>,
 }
@@ -90,7 +91,7 @@ pub struct Serving {
 pub fn bind(settings: ServeSettings) -> Result<Bound, ServeError> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = settings.udp_threads.unwrap_or_else(cores);
-    let mut udp: Vec<Vec<udp::UdpSocket>> = (0..threads).map(|_| Vec::new()).collect();
+    let mut udp: Vec<Vec<Arc<udp::UdpSocket>>> = (0..threads).map(|_| Vec::new()).collect();
     let mut tcp = Vec::new();
     let mut addresses = Vec::new();
     for &address in &settings.listen {
@@ -100,7 +101,7 @@ pub fn bind(settings: ServeSettings) -> Result<Bound, ServeError> {
         for sockets in &mut udp {
             let socket = udp::UdpSocket::bind(bound).map_err(failed("UDP"))?;
             bound = socket.address();
-            sockets.push(socket);
+            sockets.push(Arc::new(socket));
         }
         tcp.push(listen_tcp(bound).map_err(failed("TCP"))?);
         addresses.push(bound);
@@ -111,7 +112,7 @@ pub fn bind(settings: ServeSettings) -> Result<Bound, ServeError> {
 impl Bound {
     /// Begins to answer. Must be called within a tokio runtime.
     pub fn start(self, shared: Arc<Shared>) -> Result<Serving, ServeError> {
-        let counters = Counters::new(self.udp.len());
+        let counters = Counters::new(&self.udp);
         let limits = tcp::Limits {
             idle_timeout: self.settings.tcp_idle_timeout,
             connections_max: self.settings.tcp_connections_max,
@@ -156,7 +157,8 @@ fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Soc
     Ok(socket)
 }
 
-fn listen_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+/// A listener that does not block.
+pub fn listen_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     const BACKLOG: i32 = 1024;
     let socket = socket(address, Type::STREAM, Protocol::TCP)?;
     // A restart must not wait for old connections to time out.

@@ -1,22 +1,28 @@
 //! TCP: a task a connection (RFC 7766).
 
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::Shared;
 use super::counters::Replies;
+use super::places::{Place, Places};
 use super::reply::{Received, Transport, respond};
 
 /// Replies are gathered up to this many octets before they are written, if more queries are waiting already.
 const GATHERED_LEN_MAX: usize = 64 * 1024;
+
+/// Octets read at once: some queries.
+const READ_LEN: usize = 2048;
+
+/// What of its buffers an idle connection keeps, in octets each.
+const KEPT_LEN_MAX: usize = 4096;
 
 /// How long connections may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -45,12 +51,12 @@ impl Tasks {
         let (stop, stopping) = watch::channel(false);
         // Nothing is sent: the channel closes when the last task has dropped its end.
         let (alive, ended) = mpsc::channel(1);
-        let open = Arc::new(Mutex::new(Open::default()));
+        let places = Places::new(limits.connections_max, limits.connections_per_client_max);
         for listener in listeners {
             let acceptor = Acceptor {
                 listener: TcpListener::from_std(listener)?,
                 limits,
-                open: open.clone(),
+                places: places.clone(),
                 shared: shared.clone(),
                 counters: counters.clone(),
             };
@@ -67,49 +73,10 @@ impl Tasks {
     }
 }
 
-/// How many connections are open.
-#[derive(Debug, Default)]
-struct Open {
-    total: usize,
-    by_client: HashMap<IpAddr, usize>,
-}
-
-/// One open connection; dropping it makes room for another.
-struct Place {
-    open: Arc<Mutex<Open>>,
-    client: IpAddr,
-}
-
-impl Place {
-    fn take(open: &Arc<Mutex<Open>>, limits: &Limits, client: IpAddr) -> Option<Self> {
-        let mut counts = open.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_client = counts.by_client.get(&client).copied().unwrap_or(0);
-        if counts.total >= limits.connections_max || of_client >= limits.connections_per_client_max {
-            return None;
-        }
-        counts.total += 1;
-        counts.by_client.insert(client, of_client + 1);
-        Some(Self { open: open.clone(), client })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.total -= 1;
-        if let Some(of_client) = counts.by_client.get_mut(&self.client) {
-            *of_client -= 1;
-            if *of_client == 0 {
-                counts.by_client.remove(&self.client);
-            }
-        }
-    }
-}
-
 struct Acceptor {
     listener: TcpListener,
     limits: Limits,
-    open: Arc<Mutex<Open>>,
+    places: Arc<Places>,
     shared: Arc<Shared>,
     counters: Arc<Replies>,
 }
@@ -131,12 +98,15 @@ impl Acceptor {
                 }
             };
             let client = address.ip();
-            let Some(place) = Place::take(&self.open, &self.limits, client) else {
+            let Some(place) = self.places.take(client) else {
                 self.counters.count_refused_connection();
                 continue;
             };
+            if place.took_anothers() {
+                self.counters.count_displaced_connection();
+            }
             let connection = Connection {
-                stream: BufReader::new(stream),
+                stream: BufReader::with_capacity(READ_LEN, stream),
                 client,
                 idle_timeout: self.limits.idle_timeout,
                 shared: self.shared.clone(),
@@ -145,7 +115,10 @@ impl Acceptor {
             let (stopping, alive) = (stopping.clone(), alive.clone());
             tokio::spawn(async move {
                 // How a connection ends is the client's affair.
-                let _ = connection.run(stopping).await;
+                tokio::select! {
+                    _ = connection.run(&place, stopping) => {}
+                    () = place.wanted() => {}
+                }
                 drop((place, alive));
             });
         }
@@ -161,7 +134,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self, mut stopping: watch::Receiver<bool>) -> io::Result<()> {
+    async fn run(mut self, place: &Place, mut stopping: watch::Receiver<bool>) -> io::Result<()> {
         self.stream.get_ref().set_nodelay(true)?;
         let mut random = fastrand::Rng::new();
         let (mut query, mut reply, mut gathered) = (Vec::new(), Vec::new(), Vec::new());
@@ -177,6 +150,7 @@ impl Connection {
                 let received = Received { packet: &query, source, transport: Transport::Tcp, at };
                 respond(&table, &settings, &received, random.u64(..), &mut reply)
             };
+            place.use_it();
             self.counters.count(replied);
             if replied.is_err() {
                 // Whoever sends responses to a server has lost the thread of the conversation.
@@ -188,6 +162,11 @@ impl Connection {
                 let written = timeout(self.idle_timeout, self.stream.get_mut().write_all(&gathered)).await;
                 written.map_err(io::Error::from).flatten().inspect_err(|_| self.counters.count_unsent(1))?;
                 gathered.clear();
+                for buffer in [&mut query, &mut reply, &mut gathered] {
+                    if buffer.capacity() > KEPT_LEN_MAX {
+                        *buffer = Vec::new();
+                    }
+                }
             }
         }
     }
@@ -200,9 +179,19 @@ fn holds_message(octets: &[u8]) -> bool {
         .is_some_and(|(length, rest)| rest.len() >= usize::from(u16::from_be_bytes(*length)))
 }
 
+/// Reads one message. Memory is taken for what has come, not for what is announced: to announce costs two octets.
 async fn read_message(stream: &mut BufReader<TcpStream>, message: &mut Vec<u8>) -> io::Result<()> {
-    let length = stream.read_u16().await?;
-    message.resize(length.into(), 0);
-    stream.read_exact(message).await?;
+    let length = usize::from(stream.read_u16().await?);
+    message.clear();
+    while message.len() < length {
+        let come = stream.fill_buf().await?;
+        let of_message = &come[..come.len().min(length - message.len())];
+        if of_message.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        message.extend_from_slice(of_message);
+        let count = of_message.len();
+        stream.consume(count);
+    }
     Ok(())
 }

@@ -11,11 +11,11 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
-    sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg,
+    sendmmsg, sendmsg, setsockopt, sockopt,
 };
 // The macros name each other without their crate.
-use nix::{setsockopt_impl, sockopt_impl};
+use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 use socket2::{Protocol, Type};
 
 use super::Shared;
@@ -44,9 +44,17 @@ sockopt_impl!(
     Ipv6MtuDiscover, SetOnly, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::c_int
 );
 
+sockopt_impl!(
+    /// Memory and losses of a socket, as `SK_MEMINFO_…` numbers them.
+    MemoryInfo, GetOnly, libc::SOL_SOCKET, libc::SO_MEMINFO, [u32; 9]
+);
+
+/// `SK_MEMINFO_DROPS` (linux/sock_diag.h).
+const MEMORY_INFO_DROPS: usize = 8;
+
 /// One socket of one thread.
 #[derive(Debug)]
-pub(super) struct UdpSocket {
+pub struct UdpSocket {
     socket: socket2::Socket,
     address: SocketAddr,
 }
@@ -79,6 +87,11 @@ impl UdpSocket {
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Queries that were lost because the socket's buffer was full; the kernel counts them in 32 bits.
+    pub(super) fn lost(&self) -> nix::Result<u32> {
+        Ok(getsockopt(&self.socket, MemoryInfo)?[MEMORY_INFO_DROPS])
+    }
 }
 
 /// The threads, and what wakes them to stop.
@@ -90,7 +103,7 @@ pub(super) struct Threads {
 
 impl Threads {
     pub(super) fn start(
-        sockets: Vec<Vec<UdpSocket>>,
+        sockets: Vec<Vec<Arc<UdpSocket>>>,
         shared: &Arc<Shared>,
         counters: &[Arc<Replies>],
     ) -> io::Result<Self> {
@@ -120,7 +133,7 @@ impl Threads {
     }
 }
 
-fn run(sockets: Vec<UdpSocket>, stop: &EventFd, shared: &Shared, counters: &Replies) {
+fn run(sockets: Vec<Arc<UdpSocket>>, stop: &EventFd, shared: &Shared, counters: &Replies) {
     let mut batches: Vec<Batch> = sockets.iter().map(|_| Batch::new()).collect();
     let mut random = fastrand::Rng::new();
     loop {

@@ -44,6 +44,9 @@ use rows::{FORMAT, TABLES, table};
 /// The file's name in the data directory.
 const FILE_NAME: &str = "store.redb";
 
+/// All that is written there.
+pub const FILES: [&str; 1] = [FILE_NAME];
+
 /// Octets of the file kept in memory; the model is in memory anyway, so pages are read for listings alone.
 const CACHE_OCTETS: usize = 32 << 20;
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -46,6 +47,9 @@ impl<'a> Agent<'a> {
         let path = place.file("notify");
         let _ = std::fs::remove_file(&path);
         let notify = UnixDatagram::bind(&path).expect("a socket can be made");
+        // Whoever the agent becomes may speak to it, as with systemd's.
+        let everybody = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(&path, everybody).expect("permissions can be set");
         // An agent that has ended says nothing any more: it is looked after between waits.
         notify.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout can be set");
         let log = place.file("log");
@@ -136,6 +140,13 @@ impl<'a> Agent<'a> {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// The most memory it has held at once, in KiB.
+    pub fn memory_peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel tells the peak");
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
     }
 
     /// Its process.

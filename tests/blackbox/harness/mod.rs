@@ -12,9 +12,18 @@ pub mod site;
 
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 /// How often something is looked for before it counts as missing, and how long a look is put off.
 const LOOKS: usize = 400;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// Raises the limit of open files as far as it may be; whether that is so many.
+pub fn may_open(files: u64) -> bool {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).is_ok() && limit.maximum.is_none_or(|maximum| maximum >= files)
+}
 
 /// Looks until something is there; panics after a bounded number of looks, telling what was seen last.
 pub fn eventually<T, S: std::fmt::Debug>(what: &str, mut look: impl FnMut() -> Result<T, S>) -> T {

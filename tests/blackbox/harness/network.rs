@@ -108,16 +108,29 @@ impl Network {
         let server = Namespace::make(format!("{PREFIX}{id}-server"));
         let network = Self { client, server, given };
         network.join();
-        for (namespace, v4, v6) in network.ends() {
-            namespace.ip(&format!("address add {v4}/24 dev {INTERFACE}"));
+        network.bring_up();
+        network
+    }
+
+    /// Takes the wire away and lays another: interfaces of the same names.
+    pub fn replace_wire(&self) {
+        assert!(self.is_veth(), "interfaces that were given cannot be made again");
+        self.server.ip(&format!("link delete {INTERFACE}"));
+        self.join();
+        self.bring_up();
+    }
+
+    /// Addresses, routes, and both ends up; also where some of that is so already.
+    pub fn bring_up(&self) {
+        for (namespace, v4, v6) in self.ends() {
+            namespace.ip(&format!("address replace {v4}/24 dev {INTERFACE}"));
             // Without duplicate detection the address can be used at once.
-            namespace.ip(&format!("address add {v6}/64 dev {INTERFACE} nodad"));
+            namespace.ip(&format!("address replace {v6}/64 dev {INTERFACE} nodad"));
             namespace.ip(&format!("link set {INTERFACE} up"));
         }
         // Clients may have any address.
-        network.server.ip(&format!("route add default via {CLIENT_V4}"));
-        network.server.ip(&format!("-6 route add default via {CLIENT_V6}"));
-        network
+        self.server.ip(&format!("route replace default via {CLIENT_V4}"));
+        self.server.ip(&format!("-6 route replace default via {CLIENT_V6}"));
     }
 
     /// Whether the ends are a veth pair, which needs a program at both.

@@ -1,5 +1,6 @@
 //! A directory of a site's own, with a BPF file system in it: unmounting that removes every pin, whoever made it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,6 +40,12 @@ impl Place {
     /// Where the agent pins.
     pub fn pins(&self) -> PathBuf {
         mount(&self.root).join("pulse53")
+    }
+
+    /// Lets root alone into the BPF file system, as systemd mounts it.
+    pub fn hide_pins(&self) {
+        let only_root = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(mount(&self.root), only_root).expect("permissions can be set");
     }
 
     /// What is pinned, however deep.

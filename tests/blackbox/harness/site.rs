@@ -70,6 +70,12 @@ impl Site {
         self.configure(xdp, &format!("[[zone]]\nname = {ZONE:?}\nfile = \"zone\"\n"));
     }
 
+    /// Adds sections to the configuration there is.
+    pub fn add(&self, sections: &str) {
+        let text = std::fs::read_to_string(self.place.file(CONFIG)).expect("it is configured");
+        self.place.write(CONFIG, text + sections);
+    }
+
     /// Writes the zone's records anew.
     pub fn write_zone(&self, records: &str) {
         self.place.write("zone", format!("$ORIGIN {ZONE}.\n$TTL 60\n{APEX}{records}"));

@@ -9,7 +9,7 @@ mod answers;
 mod pool;
 mod sizes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,6 +30,9 @@ pub use sizes::{Refused, Sizes};
 
 use super::memory::HotMemory;
 
+/// Questions that are remembered as never to be held. Whoever has so many has another problem.
+const DISTRUSTED_MAX: usize = 4096;
+
 /// The writer's side of the hot table.
 #[derive(Debug)]
 pub struct HotTable {
@@ -43,6 +46,8 @@ pub struct HotTable {
     answers: Answers,
     /// The current full synchronization.
     round: u32,
+    /// Questions that are never held.
+    distrusted: HashSet<HotKey>,
 }
 
 /// What an entry occupies.
@@ -67,6 +72,7 @@ impl HotTable {
             answers: Answers::new(sizes, clients.partition_words()),
             clients,
             round: 0,
+            distrusted: HashSet::new(),
         };
         if table.clients.fit_kernel() {
             table.write_clients();
@@ -128,6 +134,26 @@ impl HotTable {
     /// Whether a question is held.
     pub fn holds(&self, key: &HotKey) -> bool {
         self.held.contains_key(key)
+    }
+
+    /// Stops answering a question and never holds it again; false if it was not held. Of more than [`DISTRUSTED_MAX`] questions the latest come
+    /// back when they are synchronized.
+    pub fn distrust(&mut self, key: HotKey, generation: Generation, now: Instant) -> bool {
+        let was_held = self.remove(&key, generation, now);
+        if self.distrusted.len() < DISTRUSTED_MAX {
+            self.distrusted.insert(key);
+        }
+        was_held
+    }
+
+    /// The questions that are never held.
+    pub fn distrusted(&self) -> &HashSet<HotKey> {
+        &self.distrusted
+    }
+
+    /// Never holds these questions.
+    pub fn set_distrusted(&mut self, keys: HashSet<HotKey>) {
+        self.distrusted = keys;
     }
 
     /// Begins a full synchronization: entries that are not put until [`Self::end_full`] will be removed.
@@ -320,6 +346,8 @@ pub(super) fn settings(
         slot_mask: sizes.slots - 1,
         message_max: message_max.into(),
         short_subnets: clients.map.shorter().is_empty().into(),
+        sample_one_in: 0,
+        expires: 0,
     }
 }
 

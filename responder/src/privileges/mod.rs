@@ -1,8 +1,21 @@
-//! What this process may do, in words for who started it.
+//! What this process may do: told in words to who started it, and given up once it is not needed any more.
+//!
+//! What takes privileges comes first, on one thread: sockets below port 1024, the directory of the pins, the data directory. Then
+//! [`give_up`] makes the process another account's, with the capabilities that the kernel half takes while it runs, and a
+//! filter on its system calls; every thread is started behind that. Files are read as that account from the start, so that a reload finds
+//! them as readable as the start did.
+
+mod account;
+mod give_up;
+mod system_calls;
 
 use std::io;
 
 use caps::{CapSet, Capability};
+
+pub use account::{Account, AccountError, account};
+pub use give_up::{GiveUpError, give_up};
+pub use system_calls::Filtering;
 
 /// What loading and attaching programs takes.
 const TO_LOAD: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON];
