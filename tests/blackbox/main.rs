@@ -4,6 +4,7 @@
 //! times; no test looks at how long anything took.
 
 mod api;
+mod bounded;
 mod clients;
 mod conformance;
 mod control;
@@ -12,6 +13,7 @@ mod dig;
 mod doctor;
 mod edns;
 mod explain;
+mod flapping;
 mod harness;
 mod health;
 mod hostile;
@@ -19,7 +21,10 @@ mod lifecycle;
 mod limits;
 mod load;
 mod old_kernel;
+mod privileges;
 mod queues;
 mod refusals;
 mod reload;
+mod sampler;
+mod stale;
 mod tcp;
