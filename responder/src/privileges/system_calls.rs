@@ -72,13 +72,7 @@ const ARGUMENTS: &[(i64, u8, SeccompCmpOp, &[u64])] = &[
         libc::SYS_ioctl,
         1,
         SeccompCmpOp::Eq,
-        &[
-            libc::FIONBIO as u64,
-            libc::FIONREAD as u64,
-            libc::TCGETS as u64,
-            libc::SIOCGIFINDEX as u64,
-            libc::SIOCGIFNAME as u64,
-        ],
+        &[libc::FIONBIO, libc::FIONREAD, libc::TCGETS, libc::SIOCGIFINDEX, libc::SIOCGIFNAME],
     ),
     (
         libc::SYS_prctl,

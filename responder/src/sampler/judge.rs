@@ -1,6 +1,6 @@
-//! Whether the kernel's answer is the one userspace gives: a function of the sample, the table and the settings.
+//! Whether the kernel's answer is the one userspace gives to the same query with the same draw, at the same time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pulse53_abi::sample::Sample;
 use pulse53_core::lower::HotKey;
@@ -8,7 +8,10 @@ use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::AnswerTable;
 
 use super::frame::Datagram;
+use crate::monotonic;
 use crate::serve::reply::{Received, ReplySettings, Transport, respond};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a comparison came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +52,13 @@ pub fn judge(sample: &Sample, table: &AnswerTable, settings: &ReplySettings) -> 
     let what = match Datagram::read(&reply_frame) {
         None => Some("the reply is no datagram"),
         Some(reply) => around(&query, &reply).or_else(|| {
-            let same = is_same(&query, reply.message, sample.draw, table, settings, &mut expected);
+            let age = Duration::from_nanos(monotonic::now_ns().saturating_sub(sample.began_at));
+            let began = unix_time().saturating_sub(age);
+            // Cookies tell the second, and the kernel half's clock is some milliseconds off at times.
+            let clocks = [began, began.saturating_sub(SECOND), began + SECOND];
+            let same = clocks
+                .into_iter()
+                .any(|at| is_same(&query, reply.message, sample.draw, at, table, settings, &mut expected));
             (!same).then_some("the message differs")
         }),
     };
@@ -87,16 +96,21 @@ fn is_same(
     query: &Datagram<'_>,
     reply: &[u8],
     draw: u64,
+    at: Duration,
     table: &AnswerTable,
     settings: &ReplySettings,
     expected: &mut Vec<u8>,
 ) -> bool {
     // Whoever asks twice must not pay twice.
     let settings = ReplySettings { limiter: None, ..settings.clone() };
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let source = query.addresses[0].ip();
     let received = Received { packet: query.message, source, transport: Transport::Udp, at };
     respond(table, &settings, &received, draw, expected).is_ok() && expected == reply
+}
+
+/// The time since 1970.
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The question of a well-formed message.
