@@ -28,3 +28,4 @@ mod reload;
 mod sampler;
 mod stale;
 mod tcp;
+mod torn;

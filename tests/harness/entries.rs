@@ -124,7 +124,7 @@ fn body(count: u8, octets: usize, version: u32) -> HotBody {
 }
 
 /// Ones' complement sum in the machine's order (RFC 1071).
-fn sum(octets: &[u8]) -> u16 {
+pub(crate) fn sum(octets: &[u8]) -> u16 {
     let words = octets.chunks(8).map(key::word).flat_map(|word| [word & 0xffff_ffff, word >> 32]);
     let mut sum: u64 = words.sum();
     while sum > 0xffff {

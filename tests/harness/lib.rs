@@ -10,6 +10,7 @@ pub mod mixed;
 pub mod mutate;
 pub mod reply;
 pub mod seed;
+pub mod versions;
 pub mod zone;
 
 /// Counts the running test as skipped, and says what it lacks.

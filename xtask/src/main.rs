@@ -1,8 +1,10 @@
 //! Builds, tests and demonstrates pulse53: the commands a person types on a fresh machine.
 //!
 //! `setup` knows what must be installed, `object` how the kernel half is compiled, `demo` what there is to see, `test`
-//! how tests are run, `vm` how they run under other kernels, `fuzz` what finds inputs nobody thought of, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
+//! how tests are run, `vm` how they run under other kernels, `fuzz` what finds inputs nobody thought of, `bench` what
+//! things cost, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
 
+mod bench;
 mod build;
 mod count;
 mod demo;
@@ -48,6 +50,8 @@ enum Command {
     Test(test::Arguments),
     /// Boot other kernels in virtual machines, and run there the tests that need a kernel
     VmTest(vm::Arguments),
+    /// Measure what pulse53 costs, next to its goals, a program that does nothing, and other servers
+    Bench(bench::Arguments),
     /// Feed readers of messages, frames, zones, record sets and configurations what nobody would write
     Fuzz(fuzz::Arguments),
     /// Check formatting, clippy on both halves, and the repository's own rules
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::VmTest(arguments) => vm::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments).map(|()| true),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments).map(|()| true),
     };

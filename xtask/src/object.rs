@@ -9,8 +9,10 @@ use anyhow::{Context, Result, bail};
 use crate::setup::{self, BpfTools};
 use crate::{process, workspace};
 
-const PACKAGE: &str = "pulse53-fastpath";
+/// The program that is shipped, and the load that it is measured with.
+const PACKAGES: [&str; 2] = ["pulse53-fastpath", "pulse53-traffic"];
 const PROGRAM: &str = "pulse53-xdp";
+const LOAD: &str = "pulse53-traffic";
 const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "bpf";
 
@@ -23,10 +25,18 @@ pub fn path() -> PathBuf {
     workspace::root().join("responder/bpf").join(PROGRAM)
 }
 
-/// Builds the object and writes it to `path()` if its bytes changed, so that nothing is recompiled needlessly.
+/// Where the load's object is left, which benches and tests read.
+pub fn load_path() -> PathBuf {
+    workspace::root().join("target/bpf").join(TARGET).join(PROFILE).join(LOAD)
+}
+
+/// Builds the object and writes it to `path()` if its bytes changed, so that nothing is recompiled needlessly. The load's stays where
+/// cargo leaves it.
 pub fn build(tools: &BpfTools) -> Result<()> {
     let mut cargo = cargo(tools, "build")?;
-    cargo.args(["--package", PACKAGE, "--bin", PROGRAM]);
+    cargo
+        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+        .args(["--bin", PROGRAM, "--bin", LOAD]);
     run(&mut cargo)?;
 
     let mut linked = workspace::root().join("target/bpf").join(TARGET).join(PROFILE).join(PROGRAM);
@@ -43,7 +53,7 @@ pub fn build(tools: &BpfTools) -> Result<()> {
 /// Lints the kernel half as the kernel gets it: on the host its program module does not exist.
 pub fn clippy(tools: &BpfTools) -> Result<()> {
     let mut cargo = cargo(tools, "clippy")?;
-    cargo.args(["--package", PACKAGE, "--", "--deny", "warnings"]);
+    cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package])).args(["--", "--deny", "warnings"]);
     run(&mut cargo)
 }
 

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod client;
 pub mod command;
 pub mod endpoint;
+pub mod lane;
 pub mod location;
 pub mod network;
 pub mod peer;

@@ -21,6 +21,9 @@ const CLIENT_V6: Ipv6Addr = Ipv6Addr::new(0xfd53, 0, 0, 0, 0, 0, 0, 1);
 const SERVER_V4: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 53);
 const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd53, 0, 0, 0, 0, 0, 0, 0x53);
 
+/// Who asks.
+pub const CLIENTS: [IpAddr; 2] = [IpAddr::V4(CLIENT_V4), IpAddr::V6(CLIENT_V6)];
+
 /// The addresses that are served.
 pub const SERVED: [SocketAddr; 2] =
     [SocketAddr::new(IpAddr::V4(SERVER_V4), 53), SocketAddr::new(IpAddr::V6(SERVER_V6), 53)];

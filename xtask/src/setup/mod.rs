@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 
 pub use linker::Linker;
 pub use packages::llvm_tool;
-use packages::{Apt, Privilege, require_root, to_run_virtual_machines, without_llvm};
+use packages::{Apt, Privilege, require_root, to_measure, to_run_virtual_machines, without_llvm};
 pub use toolchain::Toolchain;
 
 #[derive(clap::Args)]
@@ -86,8 +86,17 @@ pub fn ensure(consent: Consent) -> Result<BpfTools> {
 
 /// Sets up what runs virtual machines, which nothing else needs; silent when it is there.
 pub fn ensure_virtual_machines(consent: Consent) -> Result<()> {
+    ensure_packages(consent, &to_run_virtual_machines())
+}
+
+/// Sets up the servers that are measured beside pulse53; silent when they are there.
+pub fn ensure_peers(consent: Consent) -> Result<()> {
+    ensure_packages(consent, &to_measure())
+}
+
+fn ensure_packages(consent: Consent, wanted: &[String]) -> Result<()> {
     let mut apt = Apt::new()?;
-    let missing = apt.missing(&to_run_virtual_machines());
+    let missing = apt.missing(wanted);
     if missing.is_empty() {
         return Ok(());
     }

@@ -17,6 +17,12 @@ const TO_RUN: &[&str] = &["iproute2", "ethtool", "dnsperf", "knot-dnsutils", "bi
 /// To compare answers with, and to ask about alarms. As packages they bring a service each, which would take a port.
 const TO_COMPARE: &[&str] = &["nsd", "knot", "prometheus"];
 
+/// To measure against, beside those above; each brings a service, too.
+const TO_MEASURE: &[&str] = &["gdnsd", "bind9", "pdns-server", "pdns-backend-bind"];
+
+/// The services of all these packages.
+const SERVICES: &[&str] = &["nsd", "knot", "prometheus", "gdnsd", "named", "pdns"];
+
 /// To boot other kernels with the tests inside.
 const TO_RUN_VIRTUAL_MACHINES: &[&str] = &["qemu-system-x86", "busybox-static", "xz-utils"];
 
@@ -52,6 +58,11 @@ fn all_packages(llvm: u32) -> Vec<String> {
 /// What is wanted where bpf-linker need not be built.
 pub fn without_llvm() -> impl Iterator<Item = String> {
     TO_BUILD.iter().chain(TO_RUN).chain(TO_COMPARE).map(ToString::to_string)
+}
+
+/// What `bench` needs beyond that, to measure other servers.
+pub fn to_measure() -> Vec<String> {
+    TO_MEASURE.iter().map(ToString::to_string).collect()
 }
 
 /// What `vm-test` needs beyond that.
@@ -203,13 +214,15 @@ pub fn require_root(packages: &[String]) -> Result<()> {
 
 /// Keeps the services of packages that are about to be installed from being started: tests start these programs themselves.
 fn mask_services(packages: &[String]) -> Result<()> {
-    let services: Vec<&str> =
-        TO_COMPARE.iter().copied().filter(|name| packages.iter().any(|package| package == name)).collect();
+    let comparing = TO_COMPARE.iter().chain(TO_MEASURE);
+    let bring_one = comparing.copied().any(|name| packages.iter().any(|package| package == name));
+    // Those of the other packages are not there, or are masked already.
+    let services: &[&str] = if bring_one { SERVICES } else { &[] };
     if services.is_empty() || !Path::new("/run/systemd/system").is_dir() {
         return Ok(());
     }
     let doing = format!("masking the services {}", services.join(" "));
-    as_root(&doing, &[&["systemctl", "mask"], &services[..]].concat()).context("systemctl failed")
+    as_root(&doing, &[&["systemctl", "mask"], services].concat()).context("systemctl failed")
 }
 
 fn apt_get(doing: &str, arguments: &[&str]) -> Result<()> {

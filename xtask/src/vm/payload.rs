@@ -63,6 +63,7 @@ impl Payload {
             image.add_linked(inside, octets.clone(), here)?;
         }
         image.copy(&object::path())?;
+        image.copy(&object::load_path())?;
         image.copy_directory(&workspace::root().join("tests/cases"))?;
         for tool in NEEDED {
             if !image.add_tool(tool)? {
