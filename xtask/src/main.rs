@@ -2,7 +2,7 @@
 //!
 //! `setup` knows what must be installed, `object` how the kernel half is compiled, `demo` what there is to see, `test`
 //! how tests are run, `vm` how they run under other kernels, `fuzz` what finds inputs nobody thought of, `bench` what
-//! things cost, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
+//! things cost, `verify` what the kernel half may cost, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
 
 mod bench;
 mod build;
@@ -16,6 +16,7 @@ mod process;
 mod setup;
 mod test;
 mod tidy;
+mod verify;
 mod vm;
 mod workspace;
 
@@ -52,6 +53,8 @@ enum Command {
     VmTest(vm::Arguments),
     /// Measure what pulse53 costs, next to its goals, a program that does nothing, and other servers
     Bench(bench::Arguments),
+    /// Compare what the kernel half costs the verifier with the budget in the repository
+    Verify(verify::Arguments),
     /// Feed readers of messages, frames, zones, record sets and configurations what nobody would write
     Fuzz(fuzz::Arguments),
     /// Check formatting, clippy on both halves, and the repository's own rules
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::VmTest(arguments) => vm::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments).map(|()| true),
+        Command::Verify(arguments) => verify::run(&arguments).map(|()| true),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments).map(|()| true),
     };
