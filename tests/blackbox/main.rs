@@ -27,5 +27,6 @@ mod refusals;
 mod reload;
 mod sampler;
 mod stale;
+mod systemd;
 mod tcp;
 mod torn;

@@ -14,6 +14,7 @@ mod privileged;
 mod settings;
 mod sources;
 mod status;
+mod systemd;
 mod watch_files;
 
 use std::io;
@@ -295,7 +296,8 @@ impl Agent {
         for address in serving.addresses() {
             tracing::info!(%address, "answering");
         }
-        tell_systemd(&[NotifyState::Ready]);
+        systemd::tell(&[NotifyState::Ready]);
+        systemd::answer_watchdog(events.downgrade());
         Ok(Self {
             configuration: ConfigurationStatus {
                 file: config.file.display().to_string(),
@@ -339,7 +341,7 @@ impl Agent {
     /// Health first, so that nothing flips any more; then the kernel half, whose packets the sockets still take; then these.
     async fn stop(self) {
         tracing::info!("stopping");
-        tell_systemd(&[NotifyState::Stopping]);
+        systemd::tell(&[NotifyState::Stopping]);
         self.health.stop().await;
         self.forwarding.abort();
         // It ends by being cancelled.
@@ -358,10 +360,7 @@ impl Agent {
 
     async fn reload(&mut self, reason: &str) {
         tracing::info!(reason, "reading the configuration anew");
-        match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell_systemd(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::debug!(%error, "no monotonic clock to tell systemd"),
-        }
+        systemd::tell_reloading();
         let (file, overrides) = (self.config.file.clone(), self.overrides.clone());
         let written = self.store.written();
         // Large zones take a while to read, and other tasks share this thread.
@@ -383,7 +382,7 @@ impl Agent {
             Ok(Err(problems)) => self.keep(problems.0.iter().map(ToString::to_string).collect()),
             Err(panic) => self.keep(vec![format!("reading failed: {panic}")]),
         }
-        tell_systemd(&[NotifyState::Ready]);
+        systemd::tell(&[NotifyState::Ready]);
     }
 
     async fn apply(&mut self, config: Config, files: Snapshot, geo: Arc<GeoDb>, secrets: [Secret; 2]) {
@@ -531,12 +530,5 @@ fn listener(taken: std::net::TcpListener) -> Result<TcpListener, AgentError> {
 fn log_warnings(loaded: &Loaded) {
     for warning in &loaded.warnings {
         tracing::warn!(%warning);
-    }
-}
-
-fn tell_systemd(state: &[NotifyState<'_>]) {
-    // Without systemd there is nobody to tell, which is no error.
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "cannot tell systemd");
     }
 }
