@@ -94,7 +94,10 @@ struct Work {
 }
 
 /// Answers hot queries.
-#[xdp]
+///
+/// `frags`: drivers may hand over long frames in several pieces, and need not be held to an MTU that fits a page. A query lies in the
+/// first piece, or is passed.
+#[xdp(frags)]
 pub fn pulse53(ctx: XdpContext) -> u32 {
     if SETTINGS.load().abi_version != ABI_VERSION {
         return xdp_action::XDP_ABORTED;
@@ -140,7 +143,7 @@ pub fn pulse53(ctx: XdpContext) -> u32 {
 }
 
 /// Passes everything: what the other end of a veth pair needs for replies to come through.
-#[xdp]
+#[xdp(frags)]
 pub fn pass(_: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }

@@ -3,9 +3,11 @@
 //! Every test has a site of its own (`harness`), so tests run side by side. Whatever takes time is polled a bounded number of
 //! times; no test looks at how long anything took.
 
+mod addresses;
 mod api;
 mod bounded;
 mod clients;
+mod coexistence;
 mod conformance;
 mod control;
 mod crash;

@@ -169,8 +169,16 @@ pub fn attach(
                 let link: FdLink = pinned.into();
                 return Ok(Attached { interface: interface.to_owned(), mode, index, pin, _link: link });
             }
-            // Only the lack of native support is mended by the next mode.
+            // What the driver refuses in native mode the next mode may do.
             Err(error @ AttachError::NoNative { .. }) => refused = Some(error),
+            Err(error @ AttachError::Refused { mode: Mode::Native, .. }) if modes.len() > 1 => {
+                tracing::warn!(
+                    interface,
+                    error = %chain(&error),
+                    "the driver refuses native XDP as things are; `pulse53 doctor` may tell why"
+                );
+                refused = Some(error);
+            }
             Err(error) => return Err(error),
         }
     }

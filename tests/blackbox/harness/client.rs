@@ -1,7 +1,7 @@
 //! Who asks: UDP and TCP sockets in the client's namespace. A reply that does not come is a failure, never asked for again.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use pulse53_core::model::RecordType;
@@ -15,6 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Both families, IPv4 first.
 pub const FAMILIES: [usize; 2] = [0, 1];
+
+/// The reply to a question from one address to another, over UDP; it must come.
+pub fn ask_between(namespace: &Namespace, from: SocketAddr, to: SocketAddr, query: &Query) -> Reply {
+    let socket = namespace.within(|| UdpSocket::bind(from)).expect("it is an address of the client's");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    socket.connect(to).expect("there is a route");
+    socket.send(&query.octets()).expect("a query is taken");
+    let mut reply = vec![0; 65_535];
+    let length =
+        socket.recv(&mut reply).unwrap_or_else(|error| panic!("no reply from {to} to {from}: {error}"));
+    Reply::read(&reply[..length])
+}
 
 /// Asks one question after another.
 #[derive(Debug)]

@@ -54,6 +54,11 @@ impl Namespace {
         namespace
     }
 
+    /// Under which `ip netns` knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// `ip` inside, with arguments parted by spaces.
     pub fn ip(&self, arguments: &str) -> String {
         succeed(Command::new("ip").args(["-netns", &self.name]).args(arguments.split(' ')))

@@ -22,16 +22,33 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Puts the object's program `pass` on the client's end.
-    pub fn attach(client: &Namespace) -> Self {
+    /// Puts the object's program `pass` on the end that is in a namespace.
+    pub fn attach(namespace: &Namespace) -> Self {
+        Self::attach_to(namespace, INTERFACE)
+    }
+
+    /// The same, on another interface in there.
+    pub fn attach_to(namespace: &Namespace, interface: &str) -> Self {
         let object = std::fs::read(OBJECT).expect("the BPF object can be read");
-        client.within(|| {
+        namespace.within(|| {
             let mut programs = aya::Ebpf::load(&object).expect("the BPF object can be loaded");
-            let pass = programs.program_mut("pass").expect("the BPF object has the program");
-            let pass: &mut Xdp = pass.try_into().expect("it is an XDP program");
-            pass.load().expect("the program can be loaded");
-            let link = pass.attach(INTERFACE, XdpMode::Driver).expect("veth takes it");
+            let pass = pass(&mut programs);
+            let link = pass.attach(interface, XdpMode::Driver).expect("veth takes it");
             Self { _link: pass.take_link(link).expect("it was just attached") }
         })
     }
+
+    /// Pins the program, attached to nothing.
+    pub fn pin(path: &Path) {
+        let object = std::fs::read(OBJECT).expect("the BPF object can be read");
+        let mut programs = aya::Ebpf::load(&object).expect("the BPF object can be loaded");
+        pass(&mut programs).pin(path).expect("it can be pinned");
+    }
+}
+
+fn pass(programs: &mut aya::Ebpf) -> &mut Xdp {
+    let pass = programs.program_mut("pass").expect("the BPF object has the program");
+    let pass: &mut Xdp = pass.try_into().expect("it is an XDP program");
+    pass.load().expect("the program can be loaded");
+    pass
 }

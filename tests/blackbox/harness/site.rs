@@ -1,6 +1,7 @@
 //! All that a test needs around the agent, or the reason why it cannot be had.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -52,13 +53,17 @@ impl Site {
 
     /// Writes the configuration: what every test has, then what it adds to `[xdp]`, then its sections.
     pub fn configure(&self, xdp: &str, sections: &str) {
+        self.configure_on(&[INTERFACE], &SERVED, xdp, sections);
+    }
+
+    /// The same for other interfaces and addresses.
+    pub fn configure_on(&self, interfaces: &[&str], addresses: &[SocketAddr], xdp: &str, sections: &str) {
         let mut text = format!("data_dir = {:?}\n[dns]\nlisten = [", self.place.file("data"));
-        for address in SERVED {
+        for address in addresses {
             write!(text, "\"{address}\", ").expect("memory");
         }
         let pins = self.place.pins();
-        write!(text, "]\n[xdp]\ninterfaces = [\"{INTERFACE}\"]\npin_dir = {pins:?}\n{xdp}\n")
-            .expect("memory");
+        write!(text, "]\n[xdp]\ninterfaces = {interfaces:?}\npin_dir = {pins:?}\n{xdp}\n").expect("memory");
         text.push_str("[log]\nformat = \"human\"\n");
         text.push_str(sections);
         self.place.write(CONFIG, &text);
@@ -66,8 +71,14 @@ impl Site {
 
     /// The same, for one zone of these records in the form of a master file.
     pub fn serve_zone(&self, xdp: &str, records: &str) {
+        self.serve_zone_on(&[INTERFACE], &SERVED, xdp, records);
+    }
+
+    /// The same on other interfaces and addresses.
+    pub fn serve_zone_on(&self, interfaces: &[&str], addresses: &[SocketAddr], xdp: &str, records: &str) {
         self.write_zone(records);
-        self.configure(xdp, &format!("[[zone]]\nname = {ZONE:?}\nfile = \"zone\"\n"));
+        let zone = format!("[[zone]]\nname = {ZONE:?}\nfile = \"zone\"\n");
+        self.configure_on(interfaces, addresses, xdp, &zone);
     }
 
     /// Adds sections to the configuration there is.

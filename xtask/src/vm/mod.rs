@@ -78,7 +78,7 @@ const LIMIT_MINUTES: u64 = 60;
 const MEMORY_MIB: u32 = 1536;
 
 /// What the tests need of the kernel that may be a module.
-const MODULES: [&str; 3] = ["veth", "virtio_pci", "virtio_net"];
+const MODULES: [&str; 4] = ["veth", "8021q", "virtio_pci", "virtio_net"];
 
 impl Arguments {
     /// What is done where nothing is asked for.
