@@ -27,8 +27,9 @@ fn doctor_finds_a_serving_interface_well() {
                 .is_some_and(|what| what.contains("`pulse53` is attached, in native mode"))
     });
     assert_eq!(attached.map(|finding| &finding["weight"]), Some(&"good".into()), "{findings:#?}");
-    let addresses = findings.iter().filter(|finding| finding["what"] == "it is an address of this machine");
-    assert_eq!(addresses.count(), 2, "{findings:#?}");
+    let is_said = |what: &str| findings.iter().filter(|finding| finding["what"] == what).count();
+    assert_eq!(is_said(&format!("it is an address of {INTERFACE}")), 2, "{findings:#?}");
+    assert_eq!(is_said("this kernel's verifier takes the program"), 1, "{findings:#?}");
 
     let output = doctor("no-such0");
     let said = text(&output);

@@ -41,6 +41,7 @@ use crate::causes::chain;
 use crate::config::{Config, Overrides, Problems};
 use crate::datapath::{AttachError, Datapath, PinDir, Samples};
 use crate::declared::{self, Loaded};
+use crate::doctor;
 use crate::health;
 use crate::metrics::Metrics;
 use crate::privileges::{self, AccountError, GiveUpError};
@@ -513,6 +514,7 @@ fn attach(
     let Some(pins) = pins else { return Ok(None) };
     let settings = settings::datapath(&config.xdp, &config.dns, addresses, reply, samples);
     let Err(error) = publisher.attach(settings, pins) else {
+        tell_troubles(config.xdp.interfaces.clone());
         return Ok(None);
     };
     if error.is_mistake() {
@@ -521,6 +523,18 @@ fn attach(
     let problem = chain(&error);
     tracing::error!(problem, "the kernel half does not answer; sockets do");
     Ok(Some(problem))
+}
+
+/// Tells what is wrong with interfaces: a card that takes off VLAN tags is attached to as well as another, and loses replies.
+fn tell_troubles(interfaces: Vec<String>) {
+    tokio::task::spawn_blocking(move || match doctor::troubles(&interfaces) {
+        Ok(findings) => {
+            for finding in findings {
+                tracing::warn!(interface = finding.about, mend = finding.mend, "{}", finding.what);
+            }
+        }
+        Err(error) => tracing::debug!(%error, "interfaces were not looked at"),
+    });
 }
 
 fn listener(taken: std::net::TcpListener) -> Result<TcpListener, AgentError> {

@@ -27,7 +27,8 @@ pub use load::{LoadError, Loaded, Runner};
 pub use memory::{HotMemory, Region};
 pub use oversight::{Oversight, Samples};
 pub use pins::PinDir;
-use pulse53_core::compile::{Compiler, GroupIndex};
+use pulse53_abi::limits::UDP_PAYLOAD_PLAIN;
+use pulse53_core::compile::{Clients, Compiler, GroupIndex};
 use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::{AnswerTable, Generation};
@@ -339,6 +340,12 @@ fn share_buckets(loaded: &Loaded, live: &Live) -> Result<(), DatapathError> {
         limit.buckets.move_to(Box::new(loaded.buckets()?));
     }
     Ok(())
+}
+
+/// Whether the kernel takes the program; it is attached to nothing, and unloaded again.
+pub fn try_program() -> Result<(), DatapathError> {
+    let sizes = Sizes::default().with_headroom(1);
+    Ok(Loaded::load(sizes, &Clients::alike(), UDP_PAYLOAD_PLAIN, 0).map(drop)?)
 }
 
 /// Loads a unit large enough for what a table needs, and fills it.

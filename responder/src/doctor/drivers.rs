@@ -1,7 +1,7 @@
 //! What drivers are known for where native XDP is concerned. From the kernel's sources, 6.1 to 6.12; none of it is guessed.
 
-/// The longest MTU whose frame fits a page, beside 256 octets of headroom, 320 of `skb_shared_info` and the Ethernet header: our
-/// program takes frames in one piece.
+/// The longest MTU whose frame fits a page, beside 256 octets of headroom, 320 of `skb_shared_info` and the Ethernet header: what a
+/// driver takes that hands frames over in one piece.
 pub const MTU_MAX: u32 = 3506;
 
 /// Queues that a driver wants for XDP.
@@ -22,8 +22,10 @@ pub enum Queues {
 pub struct Driver {
     /// As `ethtool -i` names it.
     pub name: &'static str,
-    /// The longest MTU with XDP.
+    /// The longest MTU with XDP, unless the driver hands frames over in pieces.
     pub mtu_max: u32,
+    /// Whether it does so in every kernel from 6.1 on; since 6.3 the kernel tells (`netdev`).
+    pub has_pieces: bool,
     /// What it wants of queues.
     pub queues: Queues,
     /// Features with which it refuses XDP, as the kernel names them, and as `ethtool -K` does.
@@ -38,7 +40,15 @@ const LRO: (&str, &str) = ("rx-lro", "lro");
 const GRO_HW: (&str, &str) = ("rx-gro-hw", "rx-gro-hw");
 
 const fn plain(name: &'static str, source: &'static str) -> Driver {
-    Driver { name, mtu_max: MTU_MAX, queues: Queues::OfItsOwn, refuses: &[], note: None, source }
+    Driver {
+        name,
+        mtu_max: MTU_MAX,
+        has_pieces: false,
+        queues: Queues::OfItsOwn,
+        refuses: &[],
+        note: None,
+        source,
+    }
 }
 
 /// All that have native XDP and are known here.
@@ -51,6 +61,7 @@ pub const DRIVERS: &[Driver] = &[
         ..plain("virtio_net", "drivers/net/virtio_net.c, virtnet_xdp_set")
     },
     Driver {
+        has_pieces: true,
         note: Some(
             "the other end needs an XDP program, too, one that passes everything will do, or replies vanish (veth_xdp_flush)",
         ),
@@ -82,10 +93,12 @@ pub const DRIVERS: &[Driver] = &[
         ..plain("ice", "drivers/net/ethernet/intel/ice/ice_main.c, ice_xdp_setup_prog and ice_xdp_safe_mode")
     },
     Driver {
+        has_pieces: true,
         refuses: &[LRO, GRO_HW],
         ..plain("mlx5_core", "drivers/net/ethernet/mellanox/mlx5/core/en_main.c, mlx5e_xdp_allowed")
     },
     Driver {
+        has_pieces: true,
         queues: Queues::Combined,
         note: Some("header-data split must be off: `ethtool -g` shows `TCP data split`"),
         ..plain("bnxt_en", "drivers/net/ethernet/broadcom/bnxt/bnxt_xdp.c, bnxt_xdp_set")

@@ -1,9 +1,8 @@
 //! Facts in, findings out: what is well, what is not, and the command that mends it.
 
-use std::net::SocketAddr;
-
 use super::drivers::{self, Driver, MTU_MAX, Queues};
 use super::probe::{Interface, Machine};
+use super::routes::Address;
 use super::{Finding, Weight};
 
 /// The oldest kernel that takes the program.
@@ -14,6 +13,9 @@ const RING_MIN: u32 = 1024;
 
 /// Our programs, by their names in the object.
 const OURS: [&str; 2] = ["pulse53", "pass"];
+
+/// The program with which libxdp lets several share an interface.
+const LIBXDP: &str = "xdp_dispatcher";
 
 /// Collects findings about one thing.
 struct Findings<'a> {
@@ -62,6 +64,14 @@ pub fn machine(machine: &Machine) -> Vec<Finding> {
         Some(lacking) => findings.bad(lacking, "sudo pulse53 doctor"),
         None => findings.good("this user may load and attach programs"),
     }
+    match &machine.takes_program {
+        Some(Ok(())) => findings.good("this kernel's verifier takes the program"),
+        Some(Err(error)) => findings.bad(
+            format!("the program cannot be loaded: {error}"),
+            "the kernel's log (dmesg) and `pulse53 serve` say more; sockets answer meanwhile",
+        ),
+        None => {}
+    }
     let (pin_dir, is_bpf) = &machine.pin_dir;
     if *is_bpf {
         findings.good(format!("{pin_dir} is in a BPF file system"));
@@ -96,8 +106,13 @@ pub fn interface(interface: &Interface, processors: u32) -> Vec<Finding> {
     let driver = interface.driver.as_deref();
     let known = driver.and_then(drivers::find);
     mode(&mut findings, interface, known);
+    membership(&mut findings, interface);
     let mtu_max = known.map_or(MTU_MAX, |driver| driver.mtu_max);
-    if interface.mtu > mtu_max && driver.is_some() {
+    let has_pieces = match interface.xdp {
+        Some(features) => features.takes_pieces(),
+        None => known.is_some_and(|driver| driver.has_pieces),
+    };
+    if interface.mtu > mtu_max && driver.is_some() && !has_pieces {
         findings.bad(
             format!("an MTU of {} is too much for native XDP, which takes {mtu_max} here", interface.mtu),
             format!("ip link set dev {name} mtu 1500"),
@@ -121,12 +136,7 @@ pub fn interface(interface: &Interface, processors: u32) -> Vec<Finding> {
         );
     }
     receiving(&mut findings, interface, processors);
-    if interface.rp_filter == Some(1) {
-        findings.warning(
-            "strict reverse path filtering: what the kernel half passes on is lost unless the route back to the client leaves here",
-            format!("sysctl -w net.ipv4.conf.{}.rp_filter=2", name.replace('.', "/")),
-        );
-    }
+    way_back(&mut findings, interface);
     findings.all
 }
 
@@ -143,9 +153,23 @@ fn mode(findings: &mut Findings<'_>, interface: &Interface, known: Option<&Drive
                     "another XDP program{} is attached, in {mode} mode",
                     program.map_or_else(String::new, |program| format!(", `{program}`,"))
                 ),
-                format!("ip link set dev {name} xdp off, or stop who attached it"),
+                match program {
+                    Some(LIBXDP) => format!("xdp-loader unload {name} --all: its dispatcher holds no program of pulse53's (README)"),
+                    _ => format!("ip link set dev {name} xdp off, or stop who attached it"),
+                },
             ),
         }
+    }
+    if interface.xdp.is_some_and(|features| !features.is_native()) {
+        return findings.warning(
+            format!(
+                "the driver{} has no native XDP as things are, so generic XDP alone, which is slower",
+                interface.driver.as_ref().map_or_else(String::new, |driver| format!(" {driver}"))
+            ),
+            known
+                .and_then(|driver| driver.note)
+                .unwrap_or("`mode = \"auto\"` takes it; another card would be faster"),
+        );
     }
     match (interface.driver.as_deref(), known) {
         (_, Some(driver)) => {
@@ -164,6 +188,9 @@ fn mode(findings: &mut Findings<'_>, interface: &Interface, known: Option<&Drive
                 "name the interface below it in `[xdp] interfaces`",
             );
         }
+        (Some(driver), _) if interface.xdp.is_some() => {
+            findings.good(format!("{driver} has native XDP, as the kernel tells"));
+        }
         (Some(driver), _) => findings.warning(
             format!("{driver} is not among the drivers known here; `mode = \"auto\"` finds out"),
             "pulse53 serve, then pulse53 status shows the mode",
@@ -174,6 +201,10 @@ fn mode(findings: &mut Findings<'_>, interface: &Interface, known: Option<&Drive
         ),
         (None, _) => findings.good("no driver, so generic XDP alone: slower, and enough for a try"),
     }
+}
+
+/// What it belongs to.
+fn membership(findings: &mut Findings<'_>, interface: &Interface) {
     match &interface.master {
         Some((master, kind)) if kind == "bond" => findings.bad(
             format!("it belongs to the bond {master}: programs go onto the bond, not onto its members"),
@@ -185,6 +216,27 @@ fn mode(findings: &mut Findings<'_>, interface: &Interface, known: Option<&Drive
             ));
         }
         None => {}
+    }
+}
+
+/// Whether what is answered goes back as it came, and what is passed on gets in.
+fn way_back(findings: &mut Findings<'_>, interface: &Interface) {
+    let name = interface.name.as_str();
+    for (family, way_out) in ["IPv4", "IPv6"].into_iter().zip(&interface.ways_out) {
+        match way_out {
+            Some(other) if other != name => findings.good(format!(
+                "{family} packets to clients far away leave by {other}: so do replies of sockets, while the kernel half replies where the \
+                 query came in"
+            )),
+            _ => {}
+        }
+    }
+    // Reverse paths are filtered for IPv4 alone.
+    if interface.rp_filter == Some(1) && interface.ways_out[0].as_deref() != Some(name) {
+        findings.warning(
+            "strict reverse path filtering: what the kernel half passes on is lost unless the route back to the client leaves here",
+            format!("sysctl -w net.ipv4.conf.{}.rp_filter=2", name.replace('.', "/")),
+        );
     }
 }
 
@@ -254,28 +306,41 @@ fn receiving(findings: &mut Findings<'_>, interface: &Interface, processors: u32
 }
 
 /// What is to be said of a served address.
-pub fn address(address: SocketAddr, can_be_taken: bool) -> Finding {
-    let about = address.to_string();
-    let ip = address.ip();
-    if can_be_taken {
-        return Finding {
-            weight: Weight::Good,
-            about,
-            what: "it is an address of this machine".into(),
-            mend: None,
-        };
+pub fn address(address: &Address, interfaces: &[Interface]) -> Finding {
+    let about = address.socket.to_string();
+    let ip = address.socket.ip();
+    let mut findings = Findings::about(&about);
+    let on = |name: &str| interfaces.iter().find(|interface| interface.name == name);
+    let beside = |name: &str| {
+        interfaces.iter().find(|interface| {
+            let master = interface.master.as_ref().map(|(master, _)| master.as_str());
+            master == Some(name) || interface.vlans.iter().any(|vlan| vlan == name)
+        })
+    };
+    match address.interface.as_deref() {
+        _ if !address.can_be_taken => findings.bad(
+            "it is no address of this machine, so that no socket can listen there",
+            format!("ip address add {ip}/{} dev lo, or mend `[dns] listen`", if ip.is_ipv4() { 32 } else { 128 }),
+        ),
+        None => findings.good("a local route makes it an address of this machine"),
+        Some("lo") => findings.good("it is an address of lo, answered wherever routes lead to it"),
+        Some(name) if interfaces.is_empty() || on(name).is_some() => {
+            findings.good(format!("it is an address of {name}"));
+        }
+        Some(name) => match beside(name) {
+            Some(below) => findings.good(format!("it is an address of {name}, which {} carries", below.name)),
+            None => findings.warning(
+                format!("it is an address of {name}, where no program will be: what comes in there is left to sockets"),
+                format!("put {name} into `[xdp] interfaces`"),
+            ),
+        },
     }
-    let bits = if ip.is_ipv4() { 32 } else { 128 };
-    Finding {
-        weight: Weight::Bad,
-        about,
-        what: "it is no address of this machine, so that no socket can listen there".into(),
-        mend: Some(format!("ip address add {ip}/{bits} dev lo, or mend `[dns] listen`")),
-    }
+    findings.all.remove(0)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::netdev::XdpFeatures;
     use super::*;
 
     fn card(driver: &str) -> Interface {
@@ -347,16 +412,58 @@ mod tests {
     #[test]
     fn programs_of_others_and_bonds_are_in_the_way() {
         let facts = Interface {
-            attached: vec![("generic", Some("xdp_dispatcher".into()))],
+            attached: vec![("generic", Some("filter".into())), ("native", Some(LIBXDP.into()))],
             master: Some(("bond0".into(), "bond".into())),
             rp_filter: Some(1),
+            ways_out: [Some("eth1".into()), None],
             ring: Some((256, 4096)),
             ..card("ice")
         };
         let bad = mended(&facts, Weight::Bad);
-        assert!(bad[0].starts_with("ip link set dev eth0 xdp off") && bad[1].contains("bond0"), "{bad:?}");
+        assert!(bad[0].starts_with("ip link set dev eth0 xdp off"), "{bad:?}");
+        assert!(bad[1].starts_with("xdp-loader unload eth0") && bad[2].contains("bond0"), "{bad:?}");
         let warnings = mended(&facts, Weight::Warning);
         assert_eq!(warnings, ["ethtool -G eth0 rx 4096", "sysctl -w net.ipv4.conf.eth0.rp_filter=2"]);
+    }
+
+    #[test]
+    fn strict_filtering_does_no_harm_where_the_way_back_leaves() {
+        let strict = |way_out: Option<&str>| {
+            let ways_out = [way_out.map(str::to_owned), None];
+            mended(&Interface { rp_filter: Some(1), ways_out, ..card("ice") }, Weight::Warning).len()
+        };
+        assert_eq!([strict(Some("eth0")), strict(Some("eth1")), strict(None)], [0, 1, 1]);
+    }
+
+    #[test]
+    fn what_the_driver_says_outweighs_the_table() {
+        let long =
+            |driver: &str, xdp| mended(&Interface { mtu: 9000, xdp, ..card(driver) }, Weight::Bad).len();
+        assert_eq!([long("ice", None), long("mlx5_core", None)], [1, 0]);
+        assert_eq!(
+            [long("ice", Some(XdpFeatures::ALL)), long("mlx5_core", Some(XdpFeatures::NATIVE))],
+            [0, 1]
+        );
+        let without = Interface { xdp: Some(XdpFeatures::NONE), ..card("e1000e") };
+        let findings = interface(&without, 4);
+        assert!(findings.iter().any(|finding| finding.what.contains("no native XDP")), "{findings:?}");
+    }
+
+    #[test]
+    fn addresses_are_told_by_where_they_are() {
+        let vlans = vec!["eth0.7".to_owned()];
+        let interfaces = [Interface { vlans, master: Some(("br0".into(), "bridge".into())), ..card("ice") }];
+        let told = |interface: Option<&str>, can_be_taken| {
+            let socket = "192.0.2.53:53".parse().unwrap();
+            address(&Address { socket, can_be_taken, interface: interface.map(str::to_owned) }, &interfaces)
+        };
+        for fine in [Some("eth0"), Some("eth0.7"), Some("br0"), Some("lo"), None] {
+            assert_eq!(told(fine, true).weight, Weight::Good, "{fine:?}");
+        }
+        assert_eq!(told(Some("eth1"), true).mend.as_deref(), Some("put eth1 into `[xdp] interfaces`"));
+        let missing = told(None, false);
+        assert_eq!(missing.weight, Weight::Bad);
+        assert!(missing.mend.unwrap().starts_with("ip address add 192.0.2.53/32 dev lo"));
     }
 
     #[test]
@@ -365,6 +472,7 @@ mod tests {
             release: "6.1.0-56-cloud-amd64".into(),
             pin_dir: ("/sys/fs/bpf/pulse53".into(), true),
             compiles: Some(true),
+            takes_program: Some(Ok(())),
             processors: 2,
             ..Machine::default()
         };
@@ -375,9 +483,13 @@ mod tests {
             pin_dir: ("/tmp/pins".into(), false),
             compiles: Some(false),
             lockdown: Some("confidentiality".into()),
+            takes_program: Some(Err("the verifier said no".into())),
             ..well
         };
         let weights: Vec<Weight> = machine(&ill).iter().map(|finding| finding.weight).collect();
-        assert_eq!(weights, [Weight::Bad, Weight::Bad, Weight::Bad, Weight::Warning, Weight::Bad]);
+        assert_eq!(
+            weights,
+            [Weight::Bad, Weight::Bad, Weight::Bad, Weight::Bad, Weight::Warning, Weight::Bad]
+        );
     }
 }

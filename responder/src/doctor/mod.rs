@@ -1,11 +1,13 @@
 //! What works on this machine, what does not, and the command that mends it: `pulse53 doctor`.
 //!
 //! `probe` asks the kernel and changes nothing; what it finds are values (`Machine`, `Interface`), and `judge` turns them into
-//! findings without looking anywhere else. `drivers` is the table of what single drivers are known for.
+//! findings without looking anywhere else. `netdev` asks what drivers say of themselves, `routes` where packets go; `drivers` is the table of what single drivers are known for.
 
 mod drivers;
 mod judge;
+mod netdev;
 mod probe;
+mod routes;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -52,12 +54,26 @@ pub fn examine(
 ) -> Result<Vec<Finding>, ProbeError> {
     let machine = probe::machine(pin_dir);
     let mut findings = judge::machine(&machine);
-    for name in interfaces {
-        let interface = probe::interface(name)?;
-        findings.extend(judge::interface(&interface, machine.processors));
+    let interfaces = interfaces.iter().map(|name| probe::interface(name)).collect::<Result<Vec<_>, _>>()?;
+    for interface in &interfaces {
+        findings.extend(judge::interface(interface, machine.processors));
     }
     for address in addresses.iter().filter(|address| !address.ip().is_unspecified()) {
-        findings.push(judge::address(*address, probe::can_be_taken(*address)));
+        findings.push(judge::address(&routes::address(*address), &interfaces));
     }
+    Ok(findings)
+}
+
+/// What keeps interfaces from answering well.
+///
+/// # Errors
+///
+/// As those of [`examine`].
+pub fn troubles(interfaces: &[String]) -> Result<Vec<Finding>, ProbeError> {
+    let mut findings = Vec::new();
+    for name in interfaces {
+        findings.extend(judge::interface(&probe::interface(name)?, probe::processors()));
+    }
+    findings.retain(|finding| finding.weight == Weight::Bad);
     Ok(findings)
 }

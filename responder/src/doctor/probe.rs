@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
 use ethtool::{EthtoolAttr, EthtoolChannelAttr, EthtoolFeatureAttr, EthtoolRingAttr};
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkInfo, LinkMessage, LinkXdp, XdpAttached};
 
-use crate::privileges;
+use super::netdev::{self, XdpFeatures};
+use super::routes;
+use crate::causes::chain;
+use crate::{datapath, privileges};
 
 /// Why nothing could be learned.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,8 @@ pub struct Machine {
     pub compiles: Option<bool>,
     /// `none`, `integrity` or `confidentiality`.
     pub lockdown: Option<String>,
+    /// Why the kernel does not take the program, if it does not; none: it was not tried.
+    pub takes_program: Option<Result<(), String>>,
     /// Processors to answer on.
     pub processors: u32,
 }
@@ -65,10 +69,14 @@ pub struct Interface {
     pub ring: Option<(u32, u32)>,
     /// Active features, as the kernel names them.
     pub features: BTreeSet<String>,
+    /// What the driver says of its XDP; none: the kernel does not ask drivers.
+    pub xdp: Option<XdpFeatures>,
     /// Attached XDP programs: the mode, and the program's name where it may be known.
     pub attached: Vec<(&'static str, Option<String>)>,
     /// `rp_filter` in force.
     pub rp_filter: Option<u8>,
+    /// By which interfaces packets to clients far away leave: IPv4 and IPv6.
+    pub ways_out: [Option<String>; 2],
 }
 
 /// Looks at the machine.
@@ -80,11 +88,19 @@ pub fn machine(pin_dir: &Path) -> Machine {
         release: text("/proc/sys/kernel/osrelease").unwrap_or_default(),
         lacking: privileges::are_lacking().then(privileges::to_load_programs),
         pin_dir: (pin_dir.display().to_string(), is_bpf),
+        // The same octets as `serve` loads, and gone again at once.
+        takes_program: (!privileges::are_lacking())
+            .then(|| datapath::try_program().map_err(|error| chain(&error))),
         compiles: text("/proc/sys/net/core/bpf_jit_enable").map(|value| value != "0"),
         lockdown: text("/sys/kernel/security/lockdown")
             .and_then(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())),
-        processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
+        processors: processors(),
     }
+}
+
+/// Processors to answer on.
+pub fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
 }
 
 /// Looks at an interface.
@@ -106,14 +122,10 @@ pub fn interface(name: &str) -> Result<Interface, ProbeError> {
             let master = found.try_next().await.ok().flatten();
             interface.master = master.and_then(|message| Some((name_of(&message)?, kind(&message)?)));
         }
-        of_driver(&mut interface).await?;
+        of_driver(&mut interface, message.header.index).await?;
+        interface.ways_out = routes::ways_out(&links).await;
         Ok(interface)
     })
-}
-
-/// Whether a socket could have this address.
-pub fn can_be_taken(address: SocketAddr) -> bool {
-    UdpSocket::bind(SocketAddr::new(address.ip(), 0)).is_ok()
 }
 
 /// What rtnetlink, /sys and /proc say.
@@ -197,7 +209,7 @@ fn program_name(id: u32) -> Option<String> {
 }
 
 /// What ethtool says. Many virtual interfaces know nothing of it.
-async fn of_driver(interface: &mut Interface) -> Result<(), ProbeError> {
+async fn of_driver(interface: &mut Interface, index: u32) -> Result<(), ProbeError> {
     let (connection, mut handle, _) = ethtool::new_connection()?;
     tokio::spawn(connection);
     let name = interface.name.clone();
@@ -226,6 +238,7 @@ async fn of_driver(interface: &mut Interface) -> Result<(), ProbeError> {
     }
     interface.combined = combined.zip(combined_max);
     interface.ring = ring.zip(ring_max);
+    interface.xdp = netdev::xdp_features(&mut handle, index).await;
     Ok(())
 }
 
