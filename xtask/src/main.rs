@@ -1,13 +1,15 @@
 //! Builds, tests and demonstrates pulse53: the commands a person types on a fresh machine.
 //!
 //! `setup` knows what must be installed, `object` how the kernel half is compiled, `demo` what there is to see, `test`
-//! how tests are run, `vm` how they run under other kernels, `fuzz` what finds inputs nobody thought of, `bench` what
-//! things cost, `verify` what the kernel half may cost, and `tidy` which of the repository's rules a machine can check. Nothing here is part of what is shipped.
+//! how tests are run, `vm` how they run under other kernels, `fuzz` what finds inputs nobody thought of, `bench` what things cost, `verify`
+//! what the kernel half may cost, `dist` makes what is shipped, and `tidy` knows which of the repository's rules a machine can check.
+//! Nothing here is part of what is shipped.
 
 mod bench;
 mod build;
 mod count;
 mod demo;
+mod dist;
 mod fuzz;
 mod interrupt;
 mod lint;
@@ -57,6 +59,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Feed readers of messages, frames, zones, record sets and configurations what nobody would write
     Fuzz(fuzz::Arguments),
+    /// Make what is shipped: Debian packages and a container image
+    Dist(dist::Arguments),
     /// Check formatting, clippy on both halves, and the repository's own rules
     Lint(lint::Arguments),
 }
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments).map(|()| true),
         Command::Verify(arguments) => verify::run(&arguments).map(|()| true),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Dist(arguments) => dist::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments).map(|()| true),
     };
     match done {

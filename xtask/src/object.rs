@@ -63,6 +63,10 @@ fn cargo(tools: &BpfTools, command: &str) -> Result<Command> {
         std::iter::once(tools.linker.directory.clone()).chain(std::env::split_paths(&path)),
     )
     .context("putting bpf-linker in front of PATH")?;
+    // Source lines are in the object: they are to read the same wherever it is built.
+    let stand_ins = workspace::stand_ins()?;
+    let remapped = stand_ins.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}"));
+    let flags: Vec<String> = RUSTFLAGS.map(str::to_owned).into_iter().chain(remapped).collect();
     let mut cargo = tools.toolchain.cargo();
     cargo
         .arg(command)
@@ -73,7 +77,7 @@ fn cargo(tools: &BpfTools, command: &str) -> Result<Command> {
         .env("PATH", path)
         // A stable compiler, but inline BPF assembly and a self-built core are unstable: the pin makes that sound.
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"));
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     if std::io::stderr().is_terminal() {
         cargo.args(["--color", "always"]);
     }

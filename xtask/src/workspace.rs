@@ -19,6 +19,18 @@ pub fn pinned_toolchain() -> Result<String> {
         .with_context(|| format!("{} names no channel", path.display()))
 }
 
+/// Directories of this machine that compilers would write into what they make, and what is to stand there.
+pub fn stand_ins() -> Result<Vec<(String, &'static str)>> {
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo = cargo.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let cargo = cargo.context("neither CARGO_HOME nor HOME is set: set one")?;
+    let rust = std::env::var_os("RUSTUP_HOME").map(PathBuf::from);
+    let rust = rust.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".rustup")));
+    let known =
+        [Some((root().to_owned(), "/pulse53")), Some((cargo, "/cargo")), rust.map(|rust| (rust, "/rust"))];
+    Ok(known.into_iter().flatten().map(|(path, name)| (path.display().to_string(), name)).collect())
+}
+
 /// Where tools built for this user are kept: outside the repository, so that a fresh clone finds them again.
 pub fn cache() -> Result<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -9,6 +9,7 @@ mod export;
 mod health;
 mod import;
 mod listing;
+mod manual;
 mod paint;
 mod serve;
 mod show;
@@ -83,6 +84,20 @@ enum Command {
     /// Show the routing controls that RECOVERY_CONTROL checks follow, or switch one
     #[command(subcommand, after_help = "Example:\n  pulse53 control set cell-fra1 off")]
     Control(ControlCommand),
+    /// Print what makes a shell complete these commands
+    #[command(
+        after_help = "Example:\n  pulse53 completions bash > /usr/share/bash-completion/completions/pulse53"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for each command
+    #[command(hide = true, after_help = "Example:\n  pulse53 manual /usr/local/share/man/man1")]
+    Manual {
+        /// Where to; it must exist
+        directory: PathBuf,
+    },
 }
 
 /// Which node to speak to.
@@ -232,6 +247,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(args) => explain::explain(args),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Manual { directory } => manual::pages(&directory),
         Command::Status { json, node } => Client::find(&node).and_then(|client| show::status(&client, json)),
         Command::Health(HealthCommand::List { json, node }) => {
             Client::find(&node).and_then(|client| health::checks(&client, json))

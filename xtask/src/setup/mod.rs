@@ -15,7 +15,10 @@ use anyhow::{Result, bail};
 
 pub use linker::Linker;
 pub use packages::llvm_tool;
-use packages::{Apt, Privilege, require_root, to_measure, to_run_virtual_machines, without_llvm};
+use packages::{
+    Apt, Privilege, require_root, to_make_roots, to_measure, to_package, to_run_virtual_machines,
+    without_llvm,
+};
 pub use toolchain::Toolchain;
 
 #[derive(clap::Args)]
@@ -86,15 +89,25 @@ pub fn ensure(consent: Consent) -> Result<BpfTools> {
 
 /// Sets up what runs virtual machines, which nothing else needs; silent when it is there.
 pub fn ensure_virtual_machines(consent: Consent) -> Result<()> {
-    ensure_packages(consent, &to_run_virtual_machines())
+    ensure_packages(&to_run_virtual_machines(), consent)
 }
 
 /// Sets up the servers that are measured beside pulse53; silent when they are there.
 pub fn ensure_peers(consent: Consent) -> Result<()> {
-    ensure_packages(consent, &to_measure())
+    ensure_packages(&to_measure(), consent)
 }
 
-fn ensure_packages(consent: Consent, wanted: &[String]) -> Result<()> {
+/// Sets up what makes Debian packages; silent when it is there.
+pub fn ensure_packaging(consent: Consent) -> Result<()> {
+    ensure_packages(&to_package(), consent)
+}
+
+/// Sets up what makes and boots bare roots; silent when it is there.
+pub fn ensure_roots(consent: Consent) -> Result<()> {
+    ensure_packages(&to_make_roots(), consent)
+}
+
+fn ensure_packages(wanted: &[String], consent: Consent) -> Result<()> {
     let mut apt = Apt::new()?;
     let missing = apt.missing(wanted);
     if missing.is_empty() {

@@ -26,6 +26,12 @@ const SERVICES: &[&str] = &["nsd", "knot", "prometheus", "gdnsd", "named", "pdns
 /// To boot other kernels with the tests inside.
 const TO_RUN_VIRTUAL_MACHINES: &[&str] = &["qemu-system-x86", "busybox-static", "xz-utils"];
 
+/// To make Debian packages.
+const TO_PACKAGE: &[&str] = &["dpkg-dev", "binutils"];
+
+/// To try packages in a bare root.
+const TO_MAKE_ROOTS: &[&str] = &["mmdebstrap", "systemd-container"];
+
 /// The LLVM versions that the pinned bpf-linker can be built for, the preferred one first.
 const LLVM_VERSIONS: &[u32] = &[22, 23];
 
@@ -68,6 +74,16 @@ pub fn to_measure() -> Vec<String> {
 /// What `vm-test` needs beyond that.
 pub fn to_run_virtual_machines() -> Vec<String> {
     TO_RUN_VIRTUAL_MACHINES.iter().map(ToString::to_string).collect()
+}
+
+/// What `dist` needs beyond that.
+pub fn to_package() -> Vec<String> {
+    TO_PACKAGE.iter().map(ToString::to_string).collect()
+}
+
+/// What `dist --test` needs beyond that.
+pub fn to_make_roots() -> Vec<String> {
+    TO_MAKE_ROOTS.iter().map(ToString::to_string).collect()
 }
 
 /// How this user may install packages.
