@@ -15,6 +15,10 @@ use rustix::time::{ClockId, clock_gettime};
 const GROUPS: [usize; 3] = [1, 1_000, 100_000];
 const FLIPS: usize = 20;
 
+/// As in the agent.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     println!("{:<10} {:>7}  {:>12} {:>12}  {:>12} {:>12}", "groups", "", "compiled", "CPU", "written", "CPU");
     for policy in [Flipping::Failover, Flipping::Weighted] {

@@ -33,6 +33,10 @@ const LATENCY_ROWS: usize = 200_000;
 const GROUPS: usize = 1_000;
 const RELOADS: u64 = 3;
 
+/// As in the agent.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut random = Rng::with_seed(53);
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -29,6 +29,9 @@ pub mod rcode {
     pub const YXDOMAIN: u8 = 6;
 }
 
+/// Octets that most bodies have room in.
+const BODY_USUAL: usize = 64;
+
 /// Octets of the header before the question.
 const HEADER: usize = 12;
 
@@ -174,7 +177,8 @@ impl BodyWriter {
             authoritative,
             counts: [0; 3],
             required: None,
-            octets: Vec::new(),
+            // A few addresses: most bodies.
+            octets: Vec::with_capacity(BODY_USUAL),
             suffixes: Vec::new(),
         }
     }

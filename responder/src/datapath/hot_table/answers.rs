@@ -3,6 +3,7 @@
 //! What the answer before held and the new one wants too stays where it is, so that a flip writes what it changes. Variants are single
 //! words, each an answer of its own: they change in place.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use pulse53_abi::client::ByClass;
@@ -11,6 +12,7 @@ use pulse53_abi::key;
 use pulse53_abi::limits::{BODY_MEDIUM, BODY_SMALL};
 use pulse53_core::compile::Column;
 use pulse53_core::lower::{HotBody, HotEntry};
+use smallvec::SmallVec;
 
 use super::pool::{Pool, Range, Ranges};
 use super::sizes::{Refused, Sizes};
@@ -122,7 +124,7 @@ impl Answers {
             HotEntry::ByWeight { bodies, columns } => {
                 let bodies = self.bodies(memory, bodies, before, taken, now)?;
                 let present = before.choices.first().copied();
-                let links: Vec<Link> = bodies.iter().map(|placed| placed.link).collect();
+                let links: Few<Link> = bodies.iter().map(|placed| placed.link).collect();
                 let choice = self.choice(memory, columns, &links, present, taken, now)?;
                 let occupied = Occupied { bodies, choices: [choice].into(), variants: None };
                 Ok((AnswerImage::of(FORM_CHOICE, choice.pack()), occupied))
@@ -131,7 +133,7 @@ impl Answers {
                 let bodies = self.bodies(memory, bodies, before, taken, now)?;
                 let mut choices = Vec::with_capacity(variants.len());
                 for (number, variant) in variants.iter().enumerate() {
-                    let links: Vec<Link> =
+                    let links: Few<Link> =
                         variant.bodies.iter().map(|&body| bodies[body as usize].link).collect();
                     choices.push(match &variant.columns {
                         None => Choice { link: links[0], mask: 0 },
@@ -171,7 +173,11 @@ impl Answers {
         for (number, body) in bodies.iter().enumerate() {
             // Most often a body keeps its place, or those behind one that came or went move by one.
             let near = before.bodies.get(number).filter(|present| present.body == *body);
-            let present = near.or_else(|| before.bodies.iter().find(|present| present.body == *body));
+            let same =
+                || before.bodies.iter().find(|present| Arc::ptr_eq(&present.body.octets, &body.octets));
+            let equal = || before.bodies.iter().find(|present| present.body == *body);
+            let present =
+                near.or_else(|| same().filter(|present| present.body.head == body.head)).or_else(equal);
             let link = match present {
                 Some(present) => present.link,
                 None => {
@@ -230,9 +236,12 @@ impl Answers {
         if before == after {
             return;
         }
-        let links = |occupied: &Occupied| occupied.bodies.iter().map(|placed| placed.link.0).collect();
+        let links = |occupied: &Occupied| -> Few<u32> {
+            occupied.bodies.iter().map(|placed| placed.link.0).collect()
+        };
         without(links(before), links(after), |link| self.rest_body(Link(link), now));
-        let ranges = |occupied: &Occupied| occupied.choices.iter().filter_map(columns_of).collect();
+        let ranges =
+            |occupied: &Occupied| -> Few<Range> { occupied.choices.iter().filter_map(columns_of).collect() };
         without(ranges(before), ranges(after), |range| self.columns.rest(range, now));
         if let Some(range) = before.variants.filter(|_| before.variants != after.variants) {
             self.variants.rest(range, now);
@@ -248,8 +257,11 @@ impl Answers {
     }
 }
 
+/// As many as most answers hold; no more are put on the heap.
+type Few<T> = SmallVec<[T; 8]>;
+
 /// Calls for each element that is among the first and not among the others, once: an answer may name one twice.
-fn without<T: Copy + Ord>(mut held: Vec<T>, mut kept: Vec<T>, mut unused: impl FnMut(T)) {
+fn without<T: Copy + Ord>(mut held: Few<T>, mut kept: Few<T>, mut unused: impl FnMut(T)) {
     held.sort_unstable();
     held.dedup();
     kept.sort_unstable();

@@ -18,7 +18,9 @@ use answers::{AnswerImage, Answers, Occupied, padded_words};
 use foldhash::fast::RandomState;
 use pool::Pool;
 use pulse53_abi::client::{CLASSES_PER_WORD, NODE_ENTRIES};
-use pulse53_abi::entry::{NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY, TAG_REMOVED};
+use pulse53_abi::entry::{
+    FORM_INLINE, NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY, TAG_REMOVED,
+};
 use pulse53_abi::limits::{SERVED_ENTRIES, SERVED_PROBES, SLOT_PROBES};
 use pulse53_abi::served::served_start;
 use pulse53_abi::settings::Settings;
@@ -353,13 +355,20 @@ pub(super) fn settings(
 
 fn write_image(slot: &Slot, image: &AnswerImage) {
     slot.answer.store(image.answer);
+    if image.form != FORM_INLINE {
+        // Nobody reads them then.
+        return;
+    }
     for (word, value) in slot.records.iter().zip(image.records) {
         word.store(value);
     }
 }
 
 fn read_image(slot: &Slot) -> AnswerImage {
+    let form = SlotHead::unpack(slot.head.load()).form;
     let mut records = [0; RECORDS_INLINE / 8];
-    records.iter_mut().zip(&slot.records).for_each(|(value, word)| *value = word.load());
-    AnswerImage { form: SlotHead::unpack(slot.head.load()).form, answer: slot.answer.load(), records }
+    if form == FORM_INLINE {
+        records.iter_mut().zip(&slot.records).for_each(|(value, word)| *value = word.load());
+    }
+    AnswerImage { form, answer: slot.answer.load(), records }
 }
