@@ -356,7 +356,7 @@ pub(super) fn settings(
 fn write_image(slot: &Slot, image: &AnswerImage) {
     slot.answer.store(image.answer);
     if image.form != FORM_INLINE {
-        // Nobody reads them then.
+        // Only such a slot's records are sent.
         return;
     }
     for (word, value) in slot.records.iter().zip(image.records) {
