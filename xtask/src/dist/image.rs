@@ -18,6 +18,9 @@ use crate::{process, workspace};
 /// Where the certificates of those lie whom HTTPS clients trust; an image without them asks no Prometheus over HTTPS.
 const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
 
+/// Number of the account `pulse53` in the image, and of its group.
+const ACCOUNT: u64 = 53;
+
 /// Writes the image into a directory.
 pub fn write(binary: &Binary, time: u64, directory: &Path) -> Result<PathBuf> {
     let layer = layer(binary, time)?;
@@ -96,8 +99,9 @@ pub fn write(binary: &Binary, time: u64, directory: &Path) -> Result<PathBuf> {
 fn layer(binary: &Binary, time: u64) -> Result<Vec<u8>> {
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
     let mut archive = Archive::new(time);
-    archive.file("etc/passwd", b"root:x:0:0::/:/\npulse53:x:53:53::/var/lib/pulse53:/\n", 0o644)?;
-    archive.file("etc/group", b"root:x:0:\npulse53:x:53:\n", 0o644)?;
+    let passwd = format!("root:x:0:0::/:/\npulse53:x:{ACCOUNT}:{ACCOUNT}::/var/lib/pulse53:/\n");
+    archive.file("etc/passwd", passwd.as_bytes(), 0o644)?;
+    archive.file("etc/group", format!("root:x:0:\npulse53:x:{ACCOUNT}:\n").as_bytes(), 0o644)?;
     let configuration = read(&workspace::root().join("packaging/pulse53.toml"))?;
     archive.file("etc/pulse53/pulse53.toml", &configuration, 0o644)?;
     let certificates = Path::new("/").join(CERTIFICATES);
@@ -110,9 +114,11 @@ fn layer(binary: &Binary, time: u64) -> Result<Vec<u8>> {
             library.strip_prefix("/").with_context(|| format!("{} is no path", library.display()))?;
         archive.file(&inside.display().to_string(), &read(&library)?, 0o755)?;
     }
-    for (directory, mode) in [("sys/", 0o755), ("tmp/", 0o1777), ("var/lib/pulse53/", 0o750)] {
+    for (directory, mode) in [("sys/", 0o755), ("tmp/", 0o1777)] {
         archive.directory(directory, mode)?;
     }
+    // Started as root, the server becomes this account, and takes no directory from others.
+    archive.own_directory("var/lib/pulse53/", 0o750, ACCOUNT)?;
     archive.finish()
 }
 
@@ -149,10 +155,15 @@ impl Archive {
         for (at, _) in path.match_indices('/') {
             self.directory(&path[..=at], 0o755)?;
         }
-        self.entry(EntryType::Regular, path, octets, mode)
+        self.entry(EntryType::Regular, path, octets, mode, 0)
     }
 
+    /// Root's directory, after those above it, unless it is there already.
     fn directory(&mut self, path: &str, mode: u32) -> Result<()> {
+        self.own_directory(path, mode, 0)
+    }
+
+    fn own_directory(&mut self, path: &str, mode: u32, owner: u64) -> Result<()> {
         if self.directories.iter().any(|known| known == path) {
             return Ok(());
         }
@@ -160,14 +171,16 @@ impl Archive {
             self.directory(&path[..=at], 0o755)?;
         }
         self.directories.push(path.to_owned());
-        self.entry(EntryType::Directory, path, &[], mode)
+        self.entry(EntryType::Directory, path, &[], mode, owner)
     }
 
-    fn entry(&mut self, kind: EntryType, path: &str, octets: &[u8], mode: u32) -> Result<()> {
+    fn entry(&mut self, kind: EntryType, path: &str, octets: &[u8], mode: u32, owner: u64) -> Result<()> {
         let mut header = Header::new_ustar();
         header.set_entry_type(kind);
         header.set_size(octets.len() as u64);
         header.set_mode(mode);
+        header.set_uid(owner);
+        header.set_gid(owner);
         header.set_mtime(self.time);
         self.tar.append_data(&mut header, path, octets).with_context(|| format!("packing {path}"))
     }

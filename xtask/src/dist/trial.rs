@@ -95,7 +95,9 @@ fn unpack_image(image: &Path, into: &Path) -> Result<()> {
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).with_context(reading)?;
     let layer = manifest[0]["Layers"][0].as_str().context("the image has no layer")?;
     let layer = entry(open().with_context(reading)?, layer).with_context(reading)?;
-    tar::Archive::new(flate2::read::GzDecoder::new(&layer[..])).unpack(into).context("unpacking the image")
+    let mut layer = tar::Archive::new(flate2::read::GzDecoder::new(&layer[..]));
+    layer.set_preserve_ownerships(true);
+    layer.unpack(into).context("unpacking the image")
 }
 
 fn entry(mut archive: tar::Archive<File>, name: &str) -> Result<Vec<u8>> {
