@@ -79,7 +79,9 @@ pub(crate) fn send(ctx: &XdpContext, frame_len: usize, draw: u64) {
         }
         (*sampling).sample.reply_len = len;
         (*sampling).sample.draw = draw;
-        match SAMPLES.output(&(*sampling).sample, 0) {
+        // By reference: the stack has no room for a copy.
+        let sample: &Sample = &(*sampling).sample;
+        match SAMPLES.output(sample, 0) {
             Ok(()) => (*sampling).sample.lost = 0,
             Err(_) => (*sampling).sample.lost += 1,
         }

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 use aya_obj::Object;
 use aya_obj::generated::{bpf_func_id, bpf_insn};
-use pulse53::datapath::{LoadError, Loaded, Sizes};
+use pulse53::datapath::{LoadError, Loaded, Oversight, Samples, Sizes};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_tests::entries;
 use toml::de::{DeTable, DeValue};
@@ -44,8 +45,12 @@ struct Costs {
 
 #[test]
 fn the_program_keeps_to_its_budget() {
-    // With debug lines, so that nothing the object holds is left out.
-    let mut loaded = match Loaded::load(SIZES, &entries::clients(), UDP_PAYLOAD_MAX, 1) {
+    // With debug lines, a deadline and samples, so that nothing the object holds is left out.
+    let (to, _samples) = std::sync::mpsc::sync_channel(1);
+    let samples = Samples { one_in: 2, to, lost: Arc::default() };
+    let oversight = Oversight { expires: true, samples: Some(samples) };
+    let clients = entries::clients();
+    let mut loaded = match Loaded::load_watched(SIZES, &clients, UDP_PAYLOAD_MAX, 1, &oversight) {
         Ok(loaded) => loaded,
         Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {
             return pulse53_tests::skip(&error.to_string());
