@@ -18,9 +18,10 @@ use crate::harness::lane::{Lane, Load};
 use crate::session::{Session, median};
 use crate::zone;
 
-const PLAIN: Question = Question { edns: false, subnet: false, source_mask: 0 };
+const PLAIN: Question = Question { edns: false, subnet: false, cookie: false, source_mask: 0 };
 const EDNS: Question = Question { edns: true, ..PLAIN };
 const SUBNET: Question = Question { subnet: true, ..EDNS };
+const COOKIE: Question = Question { cookie: true, ..EDNS };
 
 /// What is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ struct Variant {
     /// Exponent of Zipf's law.
     zipf: Option<f64>,
     absent: f64,
+    /// Whether there is a rate limit, which nobody reaches.
+    limited: bool,
     /// Nanoseconds above the reflector, and where it is said.
     goal: Option<(&'static str, f64)>,
 }
@@ -67,16 +70,20 @@ const BASIC: Variant = Variant {
     is_v6: false,
     zipf: None,
     absent: 0.0,
+    limited: false,
     goal: Some(("G1", 60.0)),
 };
 
 /// In the order of their zones, each of which is built once.
-const VARIANTS: [Variant; 12] = [
+const VARIANTS: [Variant; 15] = [
     BASIC,
     Variant { name: "loop/2xA, EDNS", question: EDNS, goal: Some(("G1", 65.0)), ..BASIC },
     Variant { name: "loop/2xA, IPv6", is_v6: true, goal: Some(("G1", 70.0)), ..BASIC },
     Variant { name: "loop/2xA, IPv6, EDNS", question: EDNS, is_v6: true, goal: None, ..BASIC },
     Variant { name: "loop/2xA, EDNS, client subnet", question: SUBNET, goal: None, ..BASIC },
+    Variant { name: "loop/2xA, EDNS, cookie", question: COOKIE, goal: None, ..BASIC },
+    Variant { name: "loop/2xA, IPv6, EDNS, cookie", question: COOKIE, is_v6: true, goal: None, ..BASIC },
+    Variant { name: "loop/2xA, EDNS, rate limit", question: EDNS, limited: true, goal: None, ..BASIC },
     Variant { name: "loop/NXDOMAIN", absent: 1.0, goal: None, ..BASIC },
     Variant { name: "loop/half NXDOMAIN, EDNS", question: EDNS, absent: 0.5, goal: None, ..BASIC },
     Variant { name: "loop/1xA", zone: Zone::Plain(1_000, 1), goal: None, ..BASIC },
@@ -133,6 +140,7 @@ fn measure(session: &Session, variant: &Variant) -> Result<Vec<Figure>> {
         ..Load::of(variant.question, variant.zone.names())
     };
     with_program(session, variant.zone, |loaded| {
+        zone::live(variant.limited).write(loaded.hot_table().memory().live());
         let mut floor = Lane::make().with(Reflector::attach)?;
         let mut ours = Lane::make().respond(loaded)?;
         floor.load(&load)?;

@@ -2,9 +2,13 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Result;
-use pulse53::datapath::{self, Loaded, Sizes};
+use fastpath::cookie::Secret;
+use fastpath::limit::Budget;
+use pulse53::datapath::{self, Live, LiveCookies, LiveLimit, Loaded, Sizes};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
 use pulse53_core::compile::Compiler;
@@ -112,6 +116,21 @@ fn build(zone: ZoneBuilder) -> Snapshot {
     builder.build(Revision(1)).unwrap_or_else(|findings| panic!("{findings}")).0
 }
 
+/// Cookies as the agent answers them unless it is told otherwise; and perhaps a rate limit that nobody reaches.
+pub fn live(limited: bool) -> Live {
+    let limit = LiveLimit {
+        budget: Budget { interval_ns: 1, burst_ns: u64::MAX / 4 },
+        slip: 2,
+        seed: 53,
+        ipv4_prefix: 24,
+        ipv6_prefix: 56,
+        exempt: Vec::new(),
+        buckets: Arc::default(),
+    };
+    let cookies = LiveCookies { secrets: [Secret::new([53; 16]); 2], required: false };
+    Live { nsid: false, cookies: Some(cookies), limit: limited.then_some(limit) }
+}
+
 /// pulse53's program with what a declaration comes to in its tables.
 pub fn loaded(snapshot: &Snapshot, geo: &GeoDb) -> Result<Loaded> {
     let compiler = Compiler::with_geo(snapshot, geo, &|_| true, Generation(1));
@@ -119,6 +138,9 @@ pub fn loaded(snapshot: &Snapshot, geo: &GeoDb) -> Result<Loaded> {
     let sizes = Sizes::needed(table).with_headroom(u32::MAX);
     let mut loaded = Loaded::load(sizes, table.clients(), UDP_PAYLOAD_MAX, 0)?;
     loaded.hot_table_mut().serve(&SERVED);
+    let live = loaded.hot_table().memory().live();
+    datapath::write_clock(live, SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
+    self::live(false).write(live);
     let synced = datapath::fill(loaded.hot_table_mut(), table);
     anyhow::ensure!(
         synced.refused <= synced.held / 1000,

@@ -38,6 +38,8 @@ pub struct Question {
     pub edns: bool,
     /// With a client subnet of 24 bits, of which 16 vary; wants `edns`.
     pub subnet: bool,
+    /// With a client cookie, always the same; wants `edns`.
+    pub cookie: bool,
     /// Bits of the last two octets of the source address that vary.
     pub source_mask: u16,
 }
@@ -45,7 +47,7 @@ pub struct Question {
 impl Question {
     /// The frame, and the plan's part that follows from it.
     pub fn frame(&self, ends: &Ends) -> (Vec<u8>, Plan) {
-        assert!(self.edns || !self.subnet, "a client subnet wants EDNS");
+        assert!(self.edns || !(self.subnet || self.cookie), "options want EDNS");
         let message = self.message();
         let mut frame = Vec::with_capacity(FRAME_MAX);
         frame.extend(ends.server_link);
@@ -128,12 +130,17 @@ impl Question {
             message.extend([0, 0, 41]);
             message.extend(OPT_SIZE.to_be_bytes());
             message.extend([0; 4]);
-            if self.subnet {
-                // RFC 7871: option 8, family 1, source prefix length, scope 0, three octets.
-                message.extend([0, 11, 0, 8, 0, 7, 0, 1, SUBNET_BITS, 0, SUBNET_FIRST, 0, 0]);
-            } else {
-                message.extend([0, 0]);
+            let mut options = Vec::new();
+            if self.cookie {
+                // RFC 7873: option 10, eight octets.
+                options.extend([0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
             }
+            if self.subnet {
+                // RFC 7871: option 8, family 1, source prefix length, scope 0, three octets. The last two, at the end of the frame, vary.
+                options.extend([0, 8, 0, 7, 0, 1, SUBNET_BITS, 0, SUBNET_FIRST, 0, 0]);
+            }
+            message.extend((options.len() as u16).to_be_bytes());
+            message.extend(options);
         }
         message
     }
@@ -187,7 +194,8 @@ mod tests {
         let shapes = [(false, false), (true, false), (true, true)];
         for ends in [ends("10.53.0.1", "10.53.0.53:53"), ends("fd53::1", "[fd53::53]:53")] {
             for (edns, subnet) in shapes {
-                let (mut frame, plan, checksum) = completed(Question { edns, subnet, source_mask: 0 }, &ends);
+                let (mut frame, plan, checksum) =
+                    completed(Question { edns, subnet, cookie: subnet, source_mask: 0 }, &ends);
                 let udp_at = plan.udp_at as usize;
                 frame[udp_at + 6..][..2].copy_from_slice(&(checksum as u16).to_le_bytes());
                 let addresses = if ends.client.is_ipv4() { 26..34 } else { 22..54 };
@@ -206,7 +214,7 @@ mod tests {
     #[test]
     fn places_are_where_the_plan_says() {
         let (frame, plan, _) = completed(
-            Question { edns: true, subnet: true, source_mask: 0xff },
+            Question { edns: true, subnet: true, cookie: true, source_mask: 0xff },
             &ends("10.53.0.1", "10.53.0.53:53"),
         );
         let label_at = plan.label_at as usize;
