@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod monotonic;
 mod privileges;
 pub mod publish;
+pub mod query_log;
 pub mod sampler;
 pub mod serve;
 pub mod store;

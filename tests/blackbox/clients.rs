@@ -5,13 +5,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::agent::binary;
+use crate::harness::agent::{Agent, binary};
 use crate::harness::command::{is_installed, run, text};
 use crate::harness::network::SERVED;
 use crate::harness::site::Site;
 
 /// Names the environment with the clients.
 const CLIENTS: &str = "PULSE53_CLIENTS";
+
+/// What requests are signed with; most nodes here do not look at it.
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG";
 
 /// What zones made through the API get, and what the scripts expect.
 const SECTIONS: &str =
@@ -32,7 +35,7 @@ fn point(command: &mut Command) -> &mut Command {
     command
         .env("AWS_ENDPOINT_URL_ROUTE_53", "http://127.0.0.1:5380")
         .env("AWS_ACCESS_KEY_ID", "pulse53")
-        .env("AWS_SECRET_ACCESS_KEY", "pulse53")
+        .env("AWS_SECRET_ACCESS_KEY", SECRET)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -46,15 +49,24 @@ fn point(command: &mut Command) -> &mut Command {
 
 /// Runs one of the scripts against a node of its own.
 fn script(name: &str) {
+    script_with(name, "");
+}
+
+/// The same, with something behind the end of the configuration, which is within `[checker]`.
+fn script_with(name: &str, more: &str) {
     let Some(python) = python() else { return };
     let Some(site) = Site::make() else { return };
     if !is_installed("dig") {
         return pulse53_tests::skip("dig (package bind9-dnsutils)");
     }
-    site.configure("", SECTIONS);
-    let _agent = site.start();
+    site.place.write("file.json", "{\"ResourceRecordSets\": []}");
+    site.place.write("secret", SECRET);
+    site.configure("", &format!("{SECTIONS}{more}"));
+    let agent = Agent::start(&site.network.server, &site.place);
     let mut command = site.network.server.command(&python);
-    let done = run(point(&mut command).args(["-m", "unittest", "-v", name]));
+    point(&mut command).env("PULSE53_TEST_LOGS", site.place.file("logs"));
+    let done = run(command.args(["-m", "unittest", "-v", name]));
+    drop(agent);
     assert!(done.status.success(), "{}", text(&done));
 }
 
@@ -71,6 +83,54 @@ fn records_and_collections_with_boto3() {
 #[test]
 fn health_checks_and_failover_with_boto3() {
     script("test_health_checks");
+}
+
+#[test]
+fn every_list_to_the_last_page_with_boto3() {
+    script("test_pages");
+}
+
+#[test]
+fn every_error_code_with_boto3() {
+    // Limits that a test reaches, a zone that the API does not own, addresses that are not probed, a log that cannot be written.
+    script_with(
+        "test_errors",
+        "deny = [\"203.0.113.0/24\"]\n\
+         [limits]\nhosted_zones = 12\nhealth_checks = 8\ndelegation_sets = 3\ncidr_collections = 3\n\
+         record_sets_per_zone = 60\n\
+         [[zone]]\nname = \"file.example\"\nrecord_sets = \"file.json\"\n\
+         [[query_log.group]]\nname = \"nowhere\"\nfile = \"no-such-directory/a.log\"\n",
+    );
+}
+
+#[test]
+fn signatures_of_botocore() {
+    script_with(
+        "test_auth",
+        "[[api.credential]]\naccess_key_id = \"pulse53\"\nsecret_access_key_file = \"secret\"\n",
+    );
+}
+
+#[test]
+fn routing_controls_with_boto3() {
+    const PANEL: &str = "arn:aws:route53-recovery-control::123456789012:controlpanel";
+    let control = |panel: &str, number: u8, name: &str, rest: &str| {
+        format!(
+            "[[routing_control]]\narn = \"{PANEL}/{panel}/routingcontrol/{number}\"\nname = {name:?}\n{rest}\n"
+        )
+    };
+    let controls = [
+        control("aa", 1, "fra", "panel = \"cells\"\nstate = \"on\""),
+        control("aa", 2, "iad", ""),
+        control("aa", 3, "nrt", ""),
+        control("bb", 1, "other", ""),
+    ];
+    script_with("test_recovery", &controls.concat());
+}
+
+#[test]
+fn query_logs_with_boto3() {
+    script_with("test_query_logs", "[query_log]\ndirectory = \"logs\"\n");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod limits;
 mod load;
 mod old_kernel;
 mod privileges;
+mod query_log;
 mod queues;
 mod refusals;
 mod reload;

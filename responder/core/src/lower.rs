@@ -81,6 +81,8 @@ pub enum NotHot {
     TooManyAnswers,
     /// The clients are divided in more ways than the kernel has room for.
     TooManyClasses,
+    /// Userspace writes a line for each query.
+    Logged,
     /// The name holds a zero octet, at which the kernel would end it.
     ZeroOctet,
 }
@@ -96,6 +98,7 @@ impl fmt::Display for NotHot {
             Self::TooManyClasses => {
                 f.write_str("clients are divided into more classes than the kernel's tables hold")
             }
+            Self::Logged => f.write_str("the zone's queries are logged"),
             Self::ZeroOctet => f.write_str("the name holds a zero octet"),
         }
     }
@@ -198,6 +201,9 @@ fn lower_plan(table: &AnswerTable, plan: &Plan, name: &Name) -> Result<HotEntry,
 
 /// Whether a question can be hot, whatever its answer.
 pub(crate) fn can_be_hot(zone: &ZoneTable, name: &Name) -> Result<(), NotHot> {
+    if zone.logged.is_some() {
+        return Err(NotHot::Logged);
+    }
     if name.is_wildcard() {
         return Err(NotHot::Wildcard);
     }

@@ -40,6 +40,8 @@ struct Zones {
     apex_of: HashMap<ZoneId, Name>,
     /// By group: whether it answers the question for its owner and type, and no other.
     answers_itself: Vec<bool>,
+    /// Whether queries for any of them are logged.
+    logs_queries: bool,
 }
 
 /// One zone's names.
@@ -57,6 +59,17 @@ pub struct ZoneTable {
     has_cuts: bool,
     /// Whether any name has a DNAME.
     has_redirections: bool,
+    /// Where its queries are logged; the kernel leaves such a zone to userspace, which sees all of them then.
+    pub logged: Option<Logged>,
+}
+
+/// That the queries for a zone are logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// The zone's id.
+    pub id: ZoneId,
+    /// The log group.
+    pub group: Arc<str>,
 }
 
 /// A name that exists.
@@ -148,11 +161,18 @@ impl AnswerTable {
         clients: Arc<Clients>,
         generation: Generation,
     ) -> Self {
-        let mut zones =
-            Zones { by_apex: HashMap::new(), apex_of: HashMap::new(), answers_itself: Vec::new() };
+        let mut zones = Zones {
+            by_apex: HashMap::new(),
+            apex_of: HashMap::new(),
+            answers_itself: Vec::new(),
+            logs_queries: false,
+        };
         for zone in snapshot.zones.values() {
+            let logged = snapshot.query_logs.get(&zone.id);
+            let logged = logged.map(|group| Logged { id: zone.id.clone(), group: group.clone() });
+            zones.logs_queries |= logged.is_some();
             zones.apex_of.insert(zone.id.clone(), zone.apex.clone());
-            zones.by_apex.insert(zone.apex.clone(), ZoneTable::new(zone));
+            zones.by_apex.insert(zone.apex.clone(), ZoneTable::new(zone, logged));
         }
         let unset = Arc::new(Plan::Fixed(Arc::new(Body::empty(rcode::SERVFAIL, false))));
         let plans = (0..groups.len()).map(|_| unset.clone()).collect();
@@ -208,13 +228,11 @@ impl AnswerTable {
         self.clients = clients;
     }
 
-    /// Whether two tables have the same zones, with the same answers for what does not exist.
+    /// Whether two tables have the same zones, with the same answers for what does not exist, and the same of them logged.
     pub(crate) fn zones_alike(&self, other: &Self) -> bool {
         let (here, there) = (&self.zones.by_apex, &other.zones.by_apex);
         here.len() == there.len()
-            && here
-                .iter()
-                .all(|(apex, zone)| there.get(apex).is_some_and(|other| zone.nodata == other.nodata))
+            && here.iter().all(|(apex, zone)| there.get(apex).is_some_and(|other| zone.is_like(other)))
     }
 
     /// The plan of a group.
@@ -232,6 +250,11 @@ impl AnswerTable {
         ancestors(name).find_map(|ancestor| self.zones.by_apex.get(ancestor))
     }
 
+    /// Whether queries for any zone are logged.
+    pub fn logs_queries(&self) -> bool {
+        self.zones.logs_queries
+    }
+
     /// Every zone.
     pub fn zones(&self) -> impl Iterator<Item = &ZoneTable> {
         self.zones.by_apex.values()
@@ -239,7 +262,7 @@ impl AnswerTable {
 }
 
 impl ZoneTable {
-    fn new(zone: &Zone) -> Self {
+    fn new(zone: &Zone, logged: Option<Logged>) -> Self {
         let negative = |code| Arc::new(negative_answer(zone, code));
         let mut names: HashMap<Name, Owner> = HashMap::new();
         names.insert(zone.apex.clone(), Owner::default());
@@ -265,7 +288,12 @@ impl ZoneTable {
             names,
             has_cuts,
             has_redirections,
+            logged,
         }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.nodata == other.nodata && self.logged == other.logged
     }
 
     /// Whether a name lies below a DNAME.

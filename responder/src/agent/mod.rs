@@ -38,7 +38,7 @@ use crate::api::connections::Bounded;
 use crate::api::control::{self, Command, ConfigurationStatus};
 use crate::api::{http, recovery};
 use crate::causes::chain;
-use crate::config::{Config, Overrides, Problems};
+use crate::config::{Config, Overrides, Problems, RoutingControl};
 use crate::datapath::{AttachError, Datapath, PinDir, Samples};
 use crate::declared::{self, Loaded};
 use crate::doctor;
@@ -46,6 +46,7 @@ use crate::health;
 use crate::metrics::Metrics;
 use crate::privileges::{self, AccountError, GiveUpError};
 use crate::publish::{self, Event, Publisher};
+use crate::query_log::QueryLog;
 use crate::sampler;
 use crate::serve::reply::ReplySettings;
 use crate::serve::{self, ServeError, Serving};
@@ -224,10 +225,13 @@ impl Agent {
         let published = publisher.shared().clone();
         metrics.set_published(published.table.load().generation().0, snapshot.revision.0);
 
+        let query_log = QueryLog::start(settings::sinks(&config), &config.checker.name);
+        let query_log = query_log.map_err(machine("start a thread"))?;
         // Sockets before the kernel half: whoever gets a truncated reply from it comes again over TCP.
         let served = Arc::new(serve::Shared {
             table: published.table.clone(),
             settings: ArcSwap::from_pointee(settings::reply(&config, secrets, None)),
+            query_log: query_log.clone(),
         });
         let serving = dns.start(served.clone())?;
         let sampled = Arc::new(sampler::Counts::default());
@@ -272,12 +276,13 @@ impl Agent {
         metrics.add_source(sources::replies(serving.counters().clone()));
         metrics.add_source(sources::published(published.clone()));
         metrics.add_source(sources::sampled(sampled));
+        metrics.add_source(sources::query_log(query_log));
         metrics.add_source(health_source::health(health.clone()));
         let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
         let in_force = published.clone();
         let (reports, runtime) = (health.clone(), Handle::current());
-        let checker = config.checker.clone();
-        let controls = Arc::new(routing_controls(&health));
+        let (checker, targets) = (config.checker.clone(), settings::targets(&config.checker));
+        let controls = Arc::new(routing_controls(&health, &config.routing_controls));
         let route53 = Arc::new(http::Api {
             store: store.clone(),
             in_force: Box::new(move || in_force.revision()),
@@ -286,6 +291,7 @@ impl Agent {
             health: Box::new(move |id| runtime.block_on(reports.show(id.clone())).ok()),
             controls: controls.clone(),
             checker_networks: Box::new(move || settings::checker_networks(&checker)),
+            may_be_probed: Box::new(move |address| targets.permits(address)),
             settings: settings::api(&config),
         });
         let routes = control::router(commands_in, access.clone())
@@ -356,6 +362,9 @@ impl Agent {
             Ok(Err(_)) | Err(_) => tracing::error!("the publishing thread had panicked"),
         }
         self.serving.stop().await;
+        // Nothing is answered any more, so that this is the last line.
+        let served = self.served;
+        let _ = tokio::task::spawn_blocking(move || served.query_log.flush()).await;
         tracing::info!("stopped");
     }
 
@@ -491,12 +500,13 @@ async fn follow_clock(published: publish::Shared) {
 }
 
 /// Routing controls as the recovery-cluster API reads and switches them, on threads that may block.
-fn routing_controls(health: &health::Handle) -> recovery::Controls {
+fn routing_controls(health: &health::Handle, declared: &[RoutingControl]) -> recovery::Controls {
     let (lister, switcher) = (health.clone(), health.clone());
     let (runtime, other) = (Handle::current(), Handle::current());
     recovery::Controls {
         list: Box::new(move || runtime.block_on(lister.routing_controls()).ok()),
-        switch: Box::new(move |arn, on| other.block_on(switcher.set_routing_control(arn, on)).is_ok()),
+        switch: Box::new(move |wanted| other.block_on(switcher.set_routing_controls(wanted)).is_ok()),
+        names: settings::control_names(declared),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What each part is told of the configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -11,11 +11,13 @@ use pulse53_core::health::{Checker, CheckerName};
 
 use crate::api::guard::Access;
 use crate::api::http;
+use crate::api::recovery;
 use crate::api::sigv4::Credentials;
 use crate::config::{self, Api, Config, CookiePolicy, Dns, OnStop, Problems, Xdp, XdpMode};
 use crate::datapath::{self, Mode, Samples};
 use crate::health;
 use crate::publish;
+use crate::query_log::Sinks;
 use crate::serve::ServeSettings;
 use crate::serve::cookies::Cookies;
 use crate::serve::limiter::{Limiter, RateLimit};
@@ -52,7 +54,7 @@ pub(super) fn reply(config: &Config, secrets: [Secret; 2], before: Option<&Reply
 
 /// Who may use the API; the secrets are read.
 pub(super) fn access(api: &Api) -> Result<Access, Problems> {
-    let mut credentials = Credentials::default();
+    let mut credentials = Credentials::new(api.clock_skew);
     let mut problems = Vec::new();
     for credential in &api.credentials {
         match credential.read_secret() {
@@ -62,7 +64,7 @@ pub(super) fn access(api: &Api) -> Result<Access, Problems> {
     }
     match (problems.is_empty(), credentials.is_empty()) {
         (false, _) => Err(Problems(problems)),
-        (true, true) => Ok(Access::Loopback),
+        (true, true) => Ok(Access::Loopback(api.hosts.as_slice().into())),
         (true, false) => Ok(Access::Credentials(Arc::new(credentials))),
     }
 }
@@ -72,7 +74,29 @@ pub(super) fn api(config: &Config) -> http::Settings {
         name_servers: config.api.name_servers.clone(),
         hostmaster: config.api.hostmaster.clone(),
         limits: config.limits,
+        query_logs: sinks(config),
+        checker: std::iter::once(&config.checker.name).chain(&config.checker.region).cloned().collect(),
     }
+}
+
+/// What people call routing controls and their panels, by ARN.
+pub(super) fn control_names(declared: &[config::RoutingControl]) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for control in declared {
+        if control.name != control.arn {
+            names.insert(control.arn.clone(), control.name.clone());
+        }
+        if let Some(panel) = &control.panel {
+            names.insert(recovery::panel(&control.arn).to_owned(), panel.clone());
+        }
+    }
+    names
+}
+
+/// The files of query logs.
+pub(super) fn sinks(config: &Config) -> Sinks {
+    let config::QueryLogFiles { directory, groups } = config.query_log.clone();
+    Sinks { directory, named: groups }
 }
 
 fn limiter(limit: &config::RateLimit, before: Option<&ReplySettings>) -> Arc<Limiter> {
@@ -95,7 +119,7 @@ pub(super) fn health(config: &Config, in_flight_max: usize) -> health::Settings 
             region: checker.region.as_deref().map(Into::into),
             address: checker.address,
         },
-        targets: health::TargetPolicy { allow: checker.allow.clone(), deny: checker.deny.clone() },
+        targets: targets(checker),
         in_flight_max,
         routing_controls: config
             .routing_controls
@@ -104,6 +128,11 @@ pub(super) fn health(config: &Config, in_flight_max: usize) -> health::Settings 
             .collect(),
         data_dir: Some(config.data_dir.clone()),
     }
+}
+
+/// Where probes may go (H-6).
+pub(super) fn targets(checker: &config::Checker) -> health::TargetPolicy {
+    health::TargetPolicy { allow: checker.allow.clone(), deny: checker.deny.clone() }
 }
 
 pub(super) fn datapath(
@@ -192,6 +221,7 @@ pub(super) fn needing_restart<'k>(old: &Config, new: &Config) -> Vec<&'k str> {
         ("[limits] for the API", old.limits != new.limits),
         ("[metrics]", old.metrics != new.metrics),
         ("[checker]", old.checker != new.checker),
+        ("[query_log]", old.query_log != new.query_log),
         ("[[routing_control]]", old.routing_controls != new.routing_controls),
         ("[log]", old.log != new.log),
     ];

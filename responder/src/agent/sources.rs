@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::metrics::{
     DISPLACED_CONNECTIONS, FINDINGS, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES, KERNEL_REFUSED,
-    KERNEL_VERDICTS, LIMITED, LOST_QUERIES, REFUSED_CONNECTIONS, REPLIES, SAMPLES, SILENT, Sample, Source,
-    TRUNCATED, UNSENT, ZONES,
+    KERNEL_VERDICTS, LIMITED, LOST_QUERIES, QUERY_LOG_LOST, REFUSED_CONNECTIONS, REPLIES, SAMPLES, SILENT,
+    Sample, Source, TRUNCATED, UNSENT, ZONES,
 };
 use crate::publish::Shared;
+use crate::query_log::QueryLog;
 use crate::sampler::Counts;
-use crate::serve::counters::Counters;
+use crate::serve::counters::{Counters, rcode_name};
 
 /// Replies of userspace.
 pub(super) fn replies(counters: Counters) -> Source {
@@ -38,6 +39,11 @@ pub(super) fn replies(counters: Counters) -> Source {
         }
         samples
     })
+}
+
+/// What the query logs have lost.
+pub(super) fn query_log(log: QueryLog) -> Source {
+    Box::new(move || vec![Sample::new(&QUERY_LOG_LOST, [], log.lost() as f64)])
 }
 
 /// The kernel half, and what is published.
@@ -104,19 +110,4 @@ pub(super) fn kernel_counters(shared: &Shared) -> Vec<(&'static str, u64)> {
 pub(super) fn kernel_replies(counters: &[(&'static str, u64)]) -> Option<u64> {
     let replies = counters.iter().filter(|(verdict, _)| ["reply", "slip"].contains(verdict));
     replies.map(|(_, count)| *count).reduce(|sum, count| sum + count)
-}
-
-/// As `dig` prints it.
-fn rcode_name(rcode: u16) -> &'static str {
-    match rcode {
-        0 => "NOERROR",
-        1 => "FORMERR",
-        2 => "SERVFAIL",
-        3 => "NXDOMAIN",
-        4 => "NOTIMP",
-        5 => "REFUSED",
-        16 => "BADVERS",
-        23 => "BADCOOKIE",
-        _ => "OTHER",
-    }
 }

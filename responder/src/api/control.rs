@@ -16,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 use axum::{Json, Router};
 use pulse53_core::explain::{Explanation, Unexplained};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::guard::{Access, Guard, guard};
+use super::sigv4::ROUTE53;
 use crate::explain::{Question, Refused};
 
 /// Where all of this is found.
@@ -226,7 +227,8 @@ pub enum Command {
 
 /// The control requests, guarded.
 pub fn router(commands: mpsc::Sender<Command>, access: Access) -> Router {
-    let guarded = Guard { access, refuse: |refused| error(refused.status, &refused.message) };
+    let guarded =
+        Guard { access, services: &[ROUTE53], refuse: |refused| error(refused.status, &refused.message) };
     Router::new()
         .route(&format!("{BASE}/status"), get(status))
         .route(&format!("{BASE}/health"), get(checks))
@@ -234,7 +236,10 @@ pub fn router(commands: mpsc::Sender<Command>, access: Access) -> Router {
         .route(&format!("{BASE}/explain"), post(explain))
         .route(&format!("{BASE}/routing-controls"), get(routing_controls))
         .route(&format!("{BASE}/routing-controls/{{control}}"), put(set_routing_control))
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here") })
+        .route(
+            &format!("{BASE}/{{*elsewhere}}"),
+            any(|| async { error(StatusCode::NOT_FOUND, "there is nothing here") }),
+        )
         .with_state(commands)
         .layer(from_fn_with_state(guarded, guard))
 }

@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::*;
+use crate::api::sigv4::Credentials;
 
 /// Serves the router; one check named `web` exists.
 fn start(access: Access) -> (tokio::runtime::Runtime, SocketAddr) {
@@ -67,7 +69,7 @@ fn check(address: SocketAddr, request: &str, headers: &str, body: &str, expected
 
 #[test]
 fn requests_become_commands() {
-    let (_runtime, address) = start(Access::Loopback);
+    let (_runtime, address) = start(Access::Loopback([].into()));
     let check = |request, headers, body, expected: &[&str]| check(address, request, headers, body, expected);
     check("GET /pulse53/v1/health", "", "", &["200 OK", r#"{"checks":[{"id":"web"}]}"#]);
     check("GET /pulse53/v1/health/web", "", "", &["200 OK", r#"{"id":"web"}"#]);
@@ -95,7 +97,7 @@ fn requests_become_commands() {
 
 #[test]
 fn routing_controls_are_found_by_name_or_arn_h31() {
-    let (_runtime, address) = start(Access::Loopback);
+    let (_runtime, address) = start(Access::Loopback([].into()));
     let check = |request: &str, body: &str, expected: &[&str]| {
         check(address, request, "Content-Type: application/json\r\n", body, expected);
     };
@@ -114,6 +116,7 @@ fn routing_controls_are_found_by_name_or_arn_h31() {
 
 #[test]
 fn with_credentials_nobody_unsigned_gets_in() {
-    let (_runtime, address) = start(Access::Credentials(std::sync::Arc::default()));
+    let (_runtime, address) =
+        start(Access::Credentials(std::sync::Arc::new(Credentials::new(Duration::from_secs(300)))));
     check(address, "GET /pulse53/v1/status", "", "", &["403", "not signed"]);
 }

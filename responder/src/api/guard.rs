@@ -29,8 +29,8 @@ static LARGE_BODIES: Semaphore = Semaphore::const_new(16);
 /// Whether requests must prove who sent them.
 #[derive(Debug, Clone)]
 pub enum Access {
-    /// Anyone on this machine but a browser.
-    Loopback,
+    /// Anyone on this machine but a browser. Beside addresses and `localhost`, requests may call this node by these names.
+    Loopback(Arc<[String]>),
     /// Holders of credentials alone.
     Credentials(Arc<Credentials>),
 }
@@ -40,6 +40,8 @@ pub enum Access {
 pub struct Guard {
     /// Who gets in.
     pub access: Access,
+    /// What a signature must be for.
+    pub services: &'static [&'static str],
     /// The reply to everyone else.
     pub refuse: fn(ApiError) -> Response,
 }
@@ -47,7 +49,9 @@ pub struct Guard {
 /// Lets a request through, its body read, or refuses it.
 pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    if let (Access::Loopback, Some(what)) = (&guard.access, browser(&parts.headers)) {
+    if let Access::Loopback(hosts) = &guard.access
+        && let Some(what) = browser(&parts.headers, hosts)
+    {
         return (guard.refuse)(ApiError::access_denied(what));
     }
     // A body that says that it is small is bounded by what it says; of others, only so many are held at once.
@@ -70,7 +74,7 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
             headers: &parts.headers,
             body: &body,
         };
-        if let Err(error) = sigv4::verify(&signed, credentials, Timestamp::now()) {
+        if let Err(error) = sigv4::verify(&signed, credentials, guard.services, Timestamp::now()) {
             return (guard.refuse)(error);
         }
     }
@@ -78,7 +82,7 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
 }
 
 /// Why a request looks like a web page's.
-fn browser(headers: &HeaderMap) -> Option<&'static str> {
+fn browser(headers: &HeaderMap, hosts: &[String]) -> Option<&'static str> {
     if headers.contains_key(header::ORIGIN) {
         return Some("requests with an Origin header are refused while no credentials are configured");
     }
@@ -86,11 +90,14 @@ fn browser(headers: &HeaderMap) -> Option<&'static str> {
     if headers.get("sec-fetch-site").is_some_and(from_page) {
         return Some("requests of web pages are refused while no credentials are configured");
     }
-    let named = headers.get(header::HOST).is_some_and(|host| !host.to_str().is_ok_and(is_local));
-    named.then_some("the Host header must be an address or localhost while no credentials are configured")
+    let named =
+        headers.get(header::HOST).is_some_and(|host| !host.to_str().is_ok_and(|host| is_local(host, hosts)));
+    named.then_some(
+        "the Host header must be an address, localhost or one of api.hosts while no credentials are configured",
+    )
 }
 
-fn is_local(host: &str) -> bool {
+fn is_local(host: &str, hosts: &[String]) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) && !name.ends_with(':') => {
             name
@@ -101,6 +108,7 @@ fn is_local(host: &str) -> bool {
     without_port.eq_ignore_ascii_case("localhost")
         || without_port.to_ascii_lowercase().ends_with(".localhost")
         || address.parse::<IpAddr>().is_ok()
+        || hosts.iter().any(|own| own.eq_ignore_ascii_case(without_port))
 }
 
 #[cfg(test)]
@@ -110,7 +118,7 @@ mod tests {
     fn check(name: &'static str, value: &'static str, allowed: bool) {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
-        assert_eq!(browser(&headers).is_none(), allowed, "{name}: {value}");
+        assert_eq!(browser(&headers, &["pulse53.internal".to_owned()]).is_none(), allowed, "{name}: {value}");
     }
 
     #[test]
@@ -119,7 +127,15 @@ mod tests {
         check("origin", "null", false);
         check("sec-fetch-site", "cross-site", false);
         check("sec-fetch-site", "none", true);
-        for host in ["127.0.0.1:5380", "localhost", "LOCALHOST:5380", "[::1]:5380", "::1", "x.localhost:1"] {
+        for host in [
+            "127.0.0.1:5380",
+            "localhost",
+            "LOCALHOST:5380",
+            "[::1]:5380",
+            "::1",
+            "x.localhost:1",
+            "Pulse53.internal:1",
+        ] {
             check("host", host, true);
         }
         for host in ["example.com", "example.com:5380", "127.0.0.1.example.com", "localhost.example.com"] {

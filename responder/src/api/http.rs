@@ -1,6 +1,7 @@
 //! The Route 53 API over HTTP: from a request to the operation that carries it out, and back.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -23,7 +24,9 @@ use super::guard::{Access, Guard, guard};
 use super::identifiers;
 use super::recovery::Controls;
 use super::route::{Reply, Request, find};
+use super::sigv4::ROUTE53;
 use super::xml::{NAMESPACE, Xml};
+use crate::query_log::Sinks;
 use crate::store::Store;
 
 /// The version that every path begins with.
@@ -46,6 +49,8 @@ pub struct Api {
     pub controls: Arc<Controls>,
     /// Networks that this node's probes come from.
     pub checker_networks: Box<dyn Fn() -> Vec<IpNet> + Send + Sync>,
+    /// Whether the operator lets an address be probed (H-6).
+    pub may_be_probed: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// What new zones get, and bounds.
     pub settings: Settings,
 }
@@ -59,6 +64,10 @@ pub struct Settings {
     pub hostmaster: Option<Name>,
     /// Bounds that configuration may raise.
     pub limits: Limits,
+    /// The files of query logs.
+    pub query_logs: Sinks,
+    /// Name and region label of this checker, which checks may list beside Route 53's regions.
+    pub checker: Vec<String>,
 }
 
 impl fmt::Debug for Api {
@@ -69,12 +78,24 @@ impl fmt::Debug for Api {
 
 /// The API's requests, guarded.
 pub fn router(api: Arc<Api>, access: Access) -> Router {
-    let guarded = Guard { access, refuse: |error| respond(&identifiers::uuid(), Err(error), "", None) };
+    let guarded = Guard {
+        access,
+        services: &[ROUTE53],
+        refuse: |error| respond(&identifiers::uuid(), Err(error), "", None),
+    };
     Router::new()
         .route(&format!("{VERSION}/{{*path}}"), any(answer))
+        // Every other path of this port that nobody else answers.
+        .fallback(elsewhere)
         .with_state(api)
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(guarded, guard))
+}
+
+async fn elsewhere(request: HttpRequest) -> Response {
+    let what = format!("Could not find operation for {} {}", request.method(), request.uri().path());
+    let error = ApiError::new("InvalidAction", what).with_status(StatusCode::NOT_FOUND);
+    respond(&identifiers::uuid(), Err(error), "", None)
 }
 
 async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, request: HttpRequest) -> Response {

@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::guard::{Access, Guard, guard};
+use super::sigv4::RECOVERY;
 
 /// What `X-Amz-Target` begins with.
 const TARGET: &str = "ToggleCustomerAPI.";
@@ -34,15 +35,17 @@ const PAGE_MAX: usize = 100;
 
 /// Gives all controls by ARN.
 pub type List = dyn Fn() -> Option<BTreeMap<Arc<str>, RoutingControl>> + Send + Sync;
-/// Switches one on or off.
-pub type Switch = dyn Fn(&str, bool) -> bool + Send + Sync;
+/// Switches some on or off, all at once.
+pub type Switch = dyn Fn(Vec<(String, bool)>) -> bool + Send + Sync;
 
 /// The routing controls that are declared, and the switch.
 pub struct Controls {
     /// All by ARN; none while the node stops.
     pub list: Box<List>,
-    /// Switches one, which is stored when this returns; false while the node stops.
+    /// Switches some, which is stored when this returns; false while the node stops.
     pub switch: Box<Switch>,
+    /// What people call controls and panels, by ARN; the last part of it where they do not say.
+    pub names: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Controls {
@@ -87,7 +90,7 @@ pub fn router(controls: Arc<Controls>, access: Access) -> Router {
     Router::new()
         .route("/", post(answer))
         .with_state(controls)
-        .layer(from_fn_with_state(Guard { access, refuse }, guard))
+        .layer(from_fn_with_state(Guard { access, services: &RECOVERY, refuse }, guard))
 }
 
 fn respond(status: StatusCode, body: &Value) -> Response {
@@ -115,12 +118,9 @@ fn carry_out(controls: &Controls, operation: &str, body: &[u8]) -> Result<Value,
         if body.is_empty() { json!({}) } else { serde_json::from_slice(body).map_err(no_json)? };
     let known = (controls.list)().ok_or_else(stopping)?;
     match operation {
-        "GetRoutingControlState" => get(&known, &request),
-        "ListRoutingControls" => list(&known, &request),
-        "UpdateRoutingControlState" => {
-            let wanted = [entry(&known, &request)?];
-            switch(controls, &wanted)
-        }
+        "GetRoutingControlState" => get(controls, &known, &request),
+        "ListRoutingControls" => list(controls, &known, &request),
+        "UpdateRoutingControlState" => switch(controls, vec![entry(&known, &request)?]),
         "UpdateRoutingControlStates" => {
             let field = "UpdateRoutingControlStateEntries";
             let entries = request[field].as_array().ok_or_else(|| invalid(field, "a list is missing"))?;
@@ -130,7 +130,7 @@ fn carry_out(controls: &Controls, operation: &str, body: &[u8]) -> Result<Value,
             if distinct.len() < wanted.len() {
                 return Err(refused("ConflictException", "a routing control is there twice; name each once"));
             }
-            switch(controls, &wanted)
+            switch(controls, wanted)
         }
         _ => {
             let what = "X-Amz-Target must be ToggleCustomerAPI. and an operation of the recovery cluster";
@@ -154,24 +154,26 @@ fn control<'k>(known: &'k Known, request: &Value) -> Result<(&'k Arc<str>, &'k R
     })
 }
 
-/// A control's name: the last part of its ARN.
-fn name(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
+/// The name of a control or of a panel.
+fn name<'a>(controls: &'a Controls, arn: &'a str) -> &'a str {
+    let last = || arn.rsplit('/').next().unwrap_or(arn);
+    controls.names.get(arn).map_or_else(last, String::as_str)
 }
 
 /// The panel that an ARN of a control begins with, as an ARN.
-fn panel(arn: &str) -> &str {
+pub fn panel(arn: &str) -> &str {
     arn.split_once("/routingcontrol/").map_or(arn, |(panel, _)| panel)
 }
 
-fn get(known: &Known, request: &Value) -> Result<Value, Refused> {
+fn get(controls: &Controls, known: &Known, request: &Value) -> Result<Value, Refused> {
     let (arn, control) = control(known, request)?;
     Ok(json!({
-        "RoutingControlArn": arn, "RoutingControlName": name(arn), "RoutingControlState": state(control),
+        "RoutingControlArn": arn, "RoutingControlName": name(controls, arn),
+        "RoutingControlState": state(control),
     }))
 }
 
-fn list(known: &Known, request: &Value) -> Result<Value, Refused> {
+fn list(controls: &Controls, known: &Known, request: &Value) -> Result<Value, Refused> {
     let wanted = request["ControlPanelArn"].as_str();
     let max = match &request["MaxResults"] {
         Value::Null => PAGE_MAX,
@@ -192,8 +194,9 @@ fn list(known: &Known, request: &Value) -> Result<Value, Refused> {
     let next = if page.len() > max { page.pop() } else { None };
     let told = |(arn, control): (&Arc<str>, &RoutingControl)| {
         json!({
-            "ControlPanelArn": panel(arn), "ControlPanelName": name(panel(arn)),
-            "RoutingControlArn": arn, "RoutingControlName": name(arn), "RoutingControlState": state(control),
+            "ControlPanelArn": panel(arn), "ControlPanelName": name(controls, panel(arn)),
+            "RoutingControlArn": arn, "RoutingControlName": name(controls, arn),
+            "RoutingControlState": state(control),
         })
     };
     let mut reply = json!({ "RoutingControls": page.into_iter().map(told).collect::<Vec<_>>() });
@@ -213,13 +216,8 @@ fn entry(known: &Known, request: &Value) -> Result<(String, bool), Refused> {
     }
 }
 
-fn switch(controls: &Controls, wanted: &[(String, bool)]) -> Result<Value, Refused> {
-    for (arn, on) in wanted {
-        if !(controls.switch)(arn, *on) {
-            return Err(stopping());
-        }
-    }
-    Ok(json!({}))
+fn switch(controls: &Controls, wanted: Vec<(String, bool)>) -> Result<Value, Refused> {
+    if (controls.switch)(wanted) { Ok(json!({})) } else { Err(stopping()) }
 }
 
 #[cfg(test)]
@@ -237,10 +235,13 @@ mod tests {
         let listed = known.clone();
         Controls {
             list: Box::new(move || Some(listed.lock().unwrap().clone())),
-            switch: Box::new(move |arn, on| {
-                known.lock().unwrap().insert(arn.into(), RoutingControl { on, version: 2 });
+            switch: Box::new(move |wanted| {
+                let switched =
+                    wanted.into_iter().map(|(arn, on)| (arn.into(), RoutingControl { on, version: 2 }));
+                known.lock().unwrap().extend(switched);
                 true
             }),
+            names: [(PANEL.to_owned(), "cells".to_owned())].into(),
         }
     }
 
@@ -286,6 +287,7 @@ mod tests {
             ask(&controls, "ListRoutingControls", &json!({ "MaxResults": 1, "ControlPanelArn": PANEL }));
         let page = page.unwrap();
         assert_eq!(page["RoutingControls"][0]["RoutingControlName"], "a");
+        assert_eq!(page["RoutingControls"][0]["ControlPanelName"], "cells");
         let next = ask(&controls, "ListRoutingControls", &json!({ "NextToken": page["NextToken"] })).unwrap();
         assert_eq!(next["RoutingControls"][0]["RoutingControlName"], "b");
         assert!(next["NextToken"].is_null());

@@ -135,8 +135,9 @@ impl Request {
         }
     }
 
-    /// `maxresults` and the key that `nexttoken` stands for, of lists that are paged by an opaque token.
-    pub fn token_page(&self, cap: usize) -> Result<(usize, String), ApiError> {
+    /// `maxresults` and the key that `nexttoken` stands for, of lists that are paged by an opaque token; a token that is none has
+    /// the code that the operation has for it.
+    pub fn token_page(&self, cap: usize, invalid_token: &'static str) -> Result<(usize, String), ApiError> {
         let max = match self.query("maxresults") {
             None => cap,
             Some(text) => match text.parse::<usize>() {
@@ -149,7 +150,7 @@ impl Request {
         };
         let Some(token) = self.query("nexttoken") else { return Ok((max, String::new())) };
         let key = hex::decode(token).ok().and_then(|octets| String::from_utf8(octets).ok());
-        let key = key.ok_or_else(|| ApiError::invalid_input("The pagination token is invalid"))?;
+        let key = key.ok_or_else(|| ApiError::new(invalid_token, "The pagination token is invalid"))?;
         Ok((max, key))
     }
 

@@ -1,11 +1,12 @@
 //! AWS Signature Version 4, both ways: requests are verified, and our own commands sign theirs.
 //!
 //! The canonical request is what both sides hash: method, path (escaped once more, as for every service but S3), sorted query, the
-//! headers that the client chose to sign, and the hash of the body. Only the `Authorization` header is read; signatures in the
-//! query are for links, which nobody makes to this API.
+//! headers that the client chose to sign, and the hash of the body. Only the `Authorization` header is read: a request that is signed
+//! in its query (presigned) counts as not signed, and its refusal says so. Signatures there are for links, which nobody makes to this API.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
@@ -20,35 +21,42 @@ use super::error::ApiError;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TIME_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
-/// How far a client's clock may be off.
-const SKEW_S_MAX: i64 = 5 * 60;
-
-/// The services that a signature may be for.
-const SERVICES: [&str; 3] = ["route53", "route53-recovery-cluster", "route53-recovery-control-config"];
+/// The service of the Route 53 API and of our own.
+pub const ROUTE53: &str = "route53";
+/// Services of the recovery cluster.
+pub const RECOVERY: [&str; 2] = ["route53-recovery-cluster", "route53-recovery-control-config"];
 
 /// All but RFC 3986's unreserved characters.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Access keys with their secrets.
-#[derive(Clone, Default)]
-pub struct Credentials(BTreeMap<String, String>);
+/// Access keys with their secrets, and how strictly they are used.
+#[derive(Clone)]
+pub struct Credentials {
+    secrets: BTreeMap<String, String>,
+    clock_skew_max: Duration,
+}
 
 impl Credentials {
+    /// None yet; a client's clock may be off by so much.
+    pub fn new(clock_skew_max: Duration) -> Self {
+        Self { secrets: BTreeMap::new(), clock_skew_max }
+    }
+
     /// Adds one.
     pub fn add(&mut self, access_key_id: String, secret: String) {
-        self.0.insert(access_key_id, secret);
+        self.secrets.insert(access_key_id, secret);
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.secrets.is_empty()
     }
 }
 
 /// Secrets stay out of logs.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
+        f.debug_list().entries(self.secrets.keys()).finish()
     }
 }
 
@@ -77,21 +85,31 @@ struct Authorization<'h> {
     signature: &'h str,
 }
 
-/// Lets a request through that one of the credentials signed within the last minutes.
-pub fn verify(request: &Signed<'_>, credentials: &Credentials, now: Timestamp) -> Result<(), ApiError> {
+/// Lets a request through that one of the credentials signed just now, for one of the services.
+pub fn verify(
+    request: &Signed<'_>,
+    credentials: &Credentials,
+    services: &[&str],
+    now: Timestamp,
+) -> Result<(), ApiError> {
     let refuse = |code, what: &str| Err(ApiError::new(code, what).with_status(StatusCode::FORBIDDEN));
     let Some(header) = value(request.headers, "authorization") else {
-        return refuse(
-            "MissingAuthenticationToken",
-            "The request is not signed: pulse53 has credentials configured.",
-        );
+        let is_presigned = request.query.split('&').any(|pair| pair.starts_with("X-Amz-Signature="));
+        let what = if is_presigned {
+            "Presigned requests are not accepted: sign in the Authorization header."
+        } else {
+            "The request is not signed: pulse53 has credentials configured."
+        };
+        return refuse("MissingAuthenticationToken", what);
     };
     let Some(given) = read(&header) else {
         let what =
             format!("Authorization header must be {ALGORITHM} with Credential, SignedHeaders and Signature.");
         return Err(ApiError::new("IncompleteSignature", what));
     };
-    let Some(secret) = credentials.0.get(given.key_id) else {
+    // A session has a key of its own, and none is configured.
+    let is_of_session = request.headers.contains_key("x-amz-security-token");
+    let Some(secret) = credentials.secrets.get(given.key_id).filter(|_| !is_of_session) else {
         return refuse("InvalidClientTokenId", "The security token included in the request is invalid.");
     };
     let Some(time) = value(request.headers, "x-amz-date") else {
@@ -108,18 +126,21 @@ pub fn verify(request: &Signed<'_>, credentials: &Credentials, now: Timestamp) -
     if time.get(..8) != Some(given.date) {
         return refuse("SignatureDoesNotMatch", "Date in Credential scope does not match X-Amz-Date.");
     }
-    if !SERVICES.contains(&given.service) {
-        return refuse("SignatureDoesNotMatch", "Credential should be scoped to service 'route53'.");
+    if !services.contains(&given.service) {
+        let what = format!("Credential should be scoped to service '{}'.", services.join("' or '"));
+        return refuse("SignatureDoesNotMatch", &what);
     }
-    if (now.as_second() - signed_at.timestamp().as_second()).abs() > SKEW_S_MAX {
-        return refuse(
-            "RequestExpired",
-            "Request has expired: X-Amz-Date differs from the server's clock by more than 5 minutes.",
+    let skew_s = (now.as_second() - signed_at.timestamp().as_second()).unsigned_abs();
+    let skew_s_max = credentials.clock_skew_max.as_secs();
+    if skew_s > skew_s_max {
+        let what = format!(
+            "Request has expired: X-Amz-Date differs from the server's clock by {skew_s} s; {skew_s_max} s are allowed."
         );
+        return refuse("RequestExpired", &what);
     }
     let unsigned = request.headers.keys().find(|name| {
         (name.as_str().starts_with("x-amz-") || name.as_str() == "host")
-            && !given.signed_headers.contains(&name.as_str())
+            && !given.signed_headers.iter().any(|signed| signed.eq_ignore_ascii_case(name.as_str()))
     });
     if let Some(name) = unsigned {
         let what = format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.");
@@ -164,7 +185,7 @@ pub fn sign(
     let body_hash = hex::encode(Sha256::digest(request.body));
     let request = Signed { headers: &headers, ..*request };
     let canonical = canonical_request(&request, &names, &body_hash).unwrap_or_default();
-    let scope = [&time[..8], "us-east-1", "route53"];
+    let scope = [&time[..8], "us-east-1", ROUTE53];
     let signature = signature(secret, scope, &time, &canonical);
     let [date, region, service] = scope;
     let authorization = format!(

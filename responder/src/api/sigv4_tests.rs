@@ -94,7 +94,7 @@ fn request<'r>(headers: &'r HeaderMap, body: &'r str) -> Signed<'r> {
 
 /// What becomes of a request that we sign and somebody then changes.
 fn outcome(change: impl FnOnce(&mut HeaderMap, &mut String), later_s: i64) -> Result<(), &'static str> {
-    let mut credentials = Credentials::default();
+    let mut credentials = Credentials::new(Duration::from_secs(300));
     credentials.add("KEY".into(), "secret".into());
     let mut headers = headers(&[("host", "127.0.0.1:5380")]);
     let mut body = "<a/>".to_owned();
@@ -103,7 +103,7 @@ fn outcome(change: impl FnOnce(&mut HeaderMap, &mut String), later_s: i64) -> Re
     }
     change(&mut headers, &mut body);
     let later = Timestamp::from_second(now().as_second() + later_s).unwrap();
-    verify(&request(&headers, &body), &credentials, later).map_err(|error| error.code)
+    verify(&request(&headers, &body), &credentials, &[ROUTE53], later).map_err(|error| error.code)
 }
 
 #[test]
@@ -128,11 +128,18 @@ fn only_what_was_signed_passes() {
     assert_eq!(outcome(replace("aws4_request", "aws5_request"), 0), Err("IncompleteSignature"));
     assert_eq!(outcome(replace("KEY", "OTHER"), 0), Err("InvalidClientTokenId"));
     assert_eq!(outcome(replace("route53", "s3"), 0), Err("SignatureDoesNotMatch"));
+    assert_eq!(outcome(replace("route53", RECOVERY[0]), 0), Err("SignatureDoesNotMatch"));
     assert_eq!(outcome(replace("20260102/", "20260103/"), 0), Err("SignatureDoesNotMatch"));
     assert_eq!(outcome(replace("host;", ""), 0), Err("SignatureDoesNotMatch"));
     assert_eq!(outcome(replace("Signature=", "Signature=0"), 0), Err("SignatureDoesNotMatch"));
     // The region is the client's choice, but part of what is signed.
     assert_eq!(outcome(replace("us-east-1", "eu-west-1"), 0), Err("SignatureDoesNotMatch"));
+    // Names of headers have no case.
+    assert_eq!(outcome(replace("host;x-amz-date", "Host;X-Amz-Date"), 0), Ok(()));
+    let of_session = |headers: &mut HeaderMap, _: &mut String| {
+        drop(headers.insert("x-amz-security-token", "token".parse().unwrap()));
+    };
+    assert_eq!(outcome(of_session, 0), Err("InvalidClientTokenId"));
     let unsigned =
         |headers: &mut HeaderMap, _: &mut String| drop(headers.insert("x-amz-meta", "1".parse().unwrap()));
     assert_eq!(outcome(unsigned, 0), Err("SignatureDoesNotMatch"));
@@ -140,7 +147,7 @@ fn only_what_was_signed_passes() {
 
 #[test]
 fn secrets_are_not_told() {
-    let mut credentials = Credentials::default();
+    let mut credentials = Credentials::new(Duration::from_secs(300));
     credentials.add("KEY".into(), "secret".into());
     assert_eq!(format!("{credentials:?}"), "[\"KEY\"]");
 }

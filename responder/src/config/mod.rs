@@ -8,6 +8,7 @@ mod problem;
 mod section;
 mod value;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct Config {
     pub cidr_collections: Option<DeclaredFile>,
     /// `[limits]`: of what files declare and the API writes (routing specification, section 11).
     pub limits: Limits,
+    /// `[query_log]`
+    pub query_log: QueryLogFiles,
     /// `[log]`
     pub log: Log,
 }
@@ -172,6 +175,10 @@ pub struct Api {
     pub listen: SocketAddr,
     /// Who may use it; empty: anyone on a loopback address.
     pub credentials: Vec<Credential>,
+    /// How far the clock of who signs may be off.
+    pub clock_skew: Duration,
+    /// Without credentials, what requests may call this node beside `localhost` and addresses.
+    pub hosts: Vec<String>,
     /// Names of the servers of zones that are made through it; empty: `ns1` in each zone.
     pub name_servers: Vec<Name>,
     /// The mailbox in the SOA of such zones, as a name; none: `hostmaster` in each zone.
@@ -220,6 +227,8 @@ pub struct RoutingControl {
     pub arn: String,
     /// What people call it; the ARN unless given.
     pub name: String,
+    /// What people call its control panel.
+    pub panel: Option<String>,
     /// Its state until somebody switches it.
     pub on: bool,
 }
@@ -268,6 +277,15 @@ pub struct ZoneFile {
     pub record_sets: Option<DeclaredFile>,
     /// Where the zone is declared.
     pub source: Source,
+}
+
+/// `[query_log]`: the files of log groups that query logging configurations name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryLogFiles {
+    /// Holds a file each of all groups but those below.
+    pub directory: PathBuf,
+    /// `[[query_log.group]]`: files by name of the group.
+    pub groups: BTreeMap<String, PathBuf>,
 }
 
 /// `[log]`

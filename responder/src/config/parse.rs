@@ -1,5 +1,6 @@
 //! The keys of the configuration file, their bounds and their defaults: one line a key.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
     Api, Checker, Config, CookiePolicy, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop,
-    Problems, RateLimit, Region, RoutingControl, Server, Xdp, XdpMode, ZoneFile,
+    Problems, QueryLogFiles, RateLimit, Region, RoutingControl, Server, Xdp, XdpMode, ZoneFile,
 };
 use crate::privileges::Filtering;
 
@@ -40,9 +41,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn config(&self, file: &Path, root: Section<'_>) -> Config {
+        let data_dir = root.or("data_dir", "/var/lib/pulse53".into(), |raw| self.path(raw));
         let config = Config {
             file: file.to_owned(),
-            data_dir: root.or("data_dir", "/var/lib/pulse53".into(), |raw| self.path(raw)),
             server: self.server(root.section("server")),
             dns: self.dns(root.section("dns")),
             rate_limit: self.rate_limit(root.section("rate_limit")),
@@ -56,7 +57,9 @@ impl Reader<'_> {
             health_checks: self.only_file(root.section("health_checks")),
             cidr_collections: self.only_file(root.section("cidr_collections")),
             limits: self.limits(root.section("limits")),
+            query_log: self.query_log(root.section("query_log"), &data_dir),
             log: self.log(root.section("log")),
+            data_dir,
         };
         root.finish();
         config
@@ -181,6 +184,9 @@ impl Reader<'_> {
         let api = Api {
             listen,
             credentials,
+            clock_skew: section
+                .or("clock_skew", 300 * SECOND, |raw| value::duration(raw, SECOND..=3600 * SECOND)),
+            hosts: section.or("hosts", Vec::new(), |raw| value::list(raw, |raw| value::short_text(raw, 255))),
             name_servers: section.or("name_servers", Vec::new(), |raw| value::list(raw, zone_name)),
             hostmaster: section.get("hostmaster", zone_name).map(|(name, _)| name),
         };
@@ -213,6 +219,7 @@ impl Reader<'_> {
         for section in root.sections("routing_control") {
             let arn = section.get("arn", |raw| value::short_text(raw, 255));
             let name = section.get("name", |raw| value::short_text(raw, 64)).map(|(name, _)| name);
+            let panel = section.get("panel", |raw| value::short_text(raw, 64)).map(|(panel, _)| panel);
             let on = section.or("state", false, |raw| value::word(raw, &states));
             match arn {
                 Some((arn, origin)) => {
@@ -222,7 +229,7 @@ impl Reader<'_> {
                             format!("routing control {name:?} is declared twice: remove or rename one of the two");
                         self.reading.refuse_from(origin, message);
                     }
-                    controls.push(RoutingControl { name, arn, on });
+                    controls.push(RoutingControl { name, arn, panel, on });
                 }
                 None if !section.has("arn") => self.reading.refuse(
                     &section.span(),
@@ -330,9 +337,40 @@ impl Reader<'_> {
             alias_hops: section.or("alias_hops", default.alias_hops, |raw| count(raw, 1..=64)),
             cidr_collections: section
                 .or("cidr_collections", default.cidr_collections, |raw| count(raw, 0..=1000)),
+            hosted_zones: section.or("hosted_zones", default.hosted_zones, |raw| count(raw, 0..=10_000_000)),
+            health_checks: section
+                .or("health_checks", default.health_checks, |raw| count(raw, 0..=10_000_000)),
+            delegation_sets: section
+                .or("delegation_sets", default.delegation_sets, |raw| count(raw, 0..=10_000)),
         };
         section.finish();
         limits
+    }
+
+    fn query_log(&self, section: Section<'_>, data_dir: &Path) -> QueryLogFiles {
+        let mut groups = BTreeMap::new();
+        for group in section.sections("group") {
+            let name = group.get("name", |raw| value::short_text(raw, 251));
+            let file = group.get("file", |raw| self.path(raw));
+            match (name, file) {
+                (Some((name, origin)), Some((file, _))) => {
+                    if groups.insert(name.clone(), file).is_some() {
+                        let message = format!("log group {name:?} is declared twice: remove one of the two");
+                        self.reading.refuse_from(origin, message);
+                    }
+                }
+                // A bad value has been noted already.
+                _ if group.has("name") && group.has("file") => {}
+                _ => self.reading.refuse(
+                    &group.span(),
+                    "a log group needs both \"name\" and \"file\": add what is missing",
+                ),
+            }
+            group.finish();
+        }
+        let directory = section.or("directory", data_dir.join("query-log"), |raw| self.path(raw));
+        section.finish();
+        QueryLogFiles { directory, groups }
     }
 
     fn log(&self, section: Section<'_>) -> Log {

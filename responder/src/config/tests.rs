@@ -1,5 +1,6 @@
 //! What the configuration accepts and how it refuses.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
@@ -127,7 +128,7 @@ fn every_problem_is_told_with_its_place() {
     check(
         "dat_dir = \"x\"\n[dns]\nlisten = [\"192.0.2.53:53\", \"192.0.2.53\"]\nmax_udp_size = 100\n[xdp]\nmode = \"fast\"\nmodes = 1\n",
         &[
-            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, server, dns, rate_limit, xdp, api, metrics, checker, routing_control, geo, zone, health_checks, cidr_collections, limits, log",
+            "etc/pulse53.toml:1:1: unknown key \"dat_dir\": did you mean \"data_dir\"? the keys here are data_dir, server, dns, rate_limit, xdp, api, metrics, checker, routing_control, geo, zone, health_checks, cidr_collections, limits, query_log, log",
             "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
             "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
             "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
@@ -147,6 +148,26 @@ fn regions_are_on_the_globe_and_placed_once() {
     );
     let a = "[[geo.region]]\nname = \"a\"\nlatitude = -1.5\nlongitude = 180\n";
     check(&format!("{a}{a}"), &["etc/pulse53.toml:6:8: region \"a\" is placed twice: remove one of the two"]);
+}
+
+#[test]
+fn log_groups_have_a_file_each() {
+    let default = parse("data_dir = \"/srv/p\"\n").unwrap().query_log;
+    assert_eq!(default, QueryLogFiles { directory: "/srv/p/query-log".into(), groups: BTreeMap::new() });
+    let config = parse(
+        "[query_log]\ndirectory = \"logs\"\n[[query_log.group]]\nname = \"/a\"\nfile = \"/srv/a.log\"\n[api]\nclock_skew = \"1m\"\nhosts = [\"p.internal\"]\n",
+    )
+    .unwrap();
+    assert_eq!(config.query_log.directory, Path::new("etc/logs"));
+    assert_eq!(config.query_log.groups["/a"], Path::new("/srv/a.log"));
+    assert_eq!((config.api.clock_skew, &*config.api.hosts[0]), (Duration::from_secs(60), "p.internal"));
+    check(
+        "[[query_log.group]]\nname = \"a\"\n[[query_log.group]]\nname = \"b\"\nfile = \"f\"\n[[query_log.group]]\nname = \"b\"\nfile = \"g\"\n",
+        &[
+            "etc/pulse53.toml:1:1: a log group needs both \"name\" and \"file\": add what is missing",
+            "etc/pulse53.toml:7:8: log group \"b\" is declared twice: remove one of the two",
+        ],
+    );
 }
 
 #[test]
@@ -197,7 +218,10 @@ fn probe_prefixes_and_routing_controls_are_refused_in_their_place_h6_h31() {
         ],
     );
     let config = parse("[[routing_control]]\narn = \"a\"\n").unwrap();
-    assert_eq!(config.routing_controls, [RoutingControl { arn: "a".into(), name: "a".into(), on: false }]);
+    assert_eq!(
+        config.routing_controls,
+        [RoutingControl { arn: "a".into(), name: "a".into(), panel: None, on: false }]
+    );
 }
 
 #[test]

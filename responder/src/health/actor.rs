@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pulse53_core::health::{CheckerName, HealthState, HealthView, Moment, RoutingControl, Transition};
+use pulse53_core::health::{CheckerName, HealthState, HealthView, Moment, Transition};
 use pulse53_core::model::Snapshot;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -177,14 +177,17 @@ impl Actor {
             }
             Command::Measures(reply) => drop(reply.send(self.state.measures(now))),
             Command::RoutingControls(reply) => drop(reply.send(self.state.routing_controls().clone())),
-            Command::SetRoutingControl(arn, on, reply) => {
-                let known = self.state.routing_control(&arn);
-                let answer = known.map(|RoutingControl { version, .. }| {
-                    let control = RoutingControl { on, version: version + 1 };
-                    let transitions = self.state.set_routing_control(now, &arn, control);
-                    self.publish(transitions, at);
-                    self.writer.store_now(&self.state)
-                });
+            Command::SetRoutingControls(wanted, reply) => {
+                let unknown = wanted.iter().find(|(arn, _)| self.state.routing_control(arn).is_none());
+                let answer = match unknown {
+                    Some((arn, _)) => Err(arn.clone()),
+                    None => {
+                        let transitions =
+                            wanted.iter().flat_map(|(arn, on)| self.state.switch(now, arn, *on)).collect();
+                        self.publish(transitions, at);
+                        Ok(self.writer.store_now(&self.state))
+                    }
+                };
                 drop(reply.send(answer));
             }
             Command::Stop(_) => {}

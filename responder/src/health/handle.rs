@@ -40,7 +40,7 @@ pub(super) enum Command {
     Measures(oneshot::Sender<Vec<CheckMeasure>>),
     SetOverride(CheckId, Option<Override>, oneshot::Sender<Result<Stored, UnknownCheck>>),
     RoutingControls(oneshot::Sender<BTreeMap<Arc<str>, RoutingControl>>),
-    SetRoutingControl(String, bool, oneshot::Sender<Option<Stored>>),
+    SetRoutingControls(Vec<(String, bool)>, oneshot::Sender<Result<Stored, String>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -93,9 +93,14 @@ impl Handle {
 
     /// Switches a routing control (H-31); returns when that is stored.
     pub async fn set_routing_control(&self, arn: &str, on: bool) -> Result<(), HealthError> {
-        match self.ask(|reply| Command::SetRoutingControl(arn.to_owned(), on, reply)).await? {
-            Some(stored) => until_stored(stored).await,
-            None => Err(HealthError::UnknownRoutingControl(arn.to_owned())),
+        self.set_routing_controls(vec![(arn.to_owned(), on)]).await
+    }
+
+    /// Switches routing controls: all of them in one change of statuses, or none; returns when that is stored.
+    pub async fn set_routing_controls(&self, wanted: Vec<(String, bool)>) -> Result<(), HealthError> {
+        match self.ask(|reply| Command::SetRoutingControls(wanted, reply)).await? {
+            Ok(stored) => until_stored(stored).await,
+            Err(unknown) => Err(HealthError::UnknownRoutingControl(unknown)),
         }
     }
 

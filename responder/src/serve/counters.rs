@@ -148,3 +148,18 @@ fn totals<'a>(all: impl Iterator<Item = &'a Replies>) -> Totals {
     totals.by_rcode = (0..).zip(by_rcode).filter(|(_, count)| *count > 0).collect();
     totals
 }
+
+/// An RCODE as `dig` prints it.
+pub fn rcode_name(rcode: u16) -> &'static str {
+    match rcode {
+        0 => "NOERROR",
+        1 => "FORMERR",
+        2 => "SERVFAIL",
+        3 => "NXDOMAIN",
+        4 => "NOTIMP",
+        5 => "REFUSED",
+        16 => "BADVERS",
+        23 => "BADCOOKIE",
+        _ => "OTHER",
+    }
+}

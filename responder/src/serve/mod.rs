@@ -9,6 +9,7 @@ pub mod counters;
 pub mod limiter;
 mod places;
 pub mod query;
+mod query_line;
 pub mod reply;
 mod tcp;
 mod udp;
@@ -23,6 +24,7 @@ use pulse53_core::table::AnswerTable;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::privileges;
+use crate::query_log::QueryLog;
 use counters::Counters;
 use reply::ReplySettings;
 
@@ -48,6 +50,8 @@ pub struct Shared {
     pub table: Arc<ArcSwap<AnswerTable>>,
     /// What shapes replies; a reload replaces it.
     pub settings: ArcSwap<ReplySettings>,
+    /// Takes a line for each reply that is to be logged.
+    pub query_log: QueryLog,
 }
 
 /// Why serving did not begin.

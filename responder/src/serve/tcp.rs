@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::counters::Replies;
 use super::places::{Place, Places};
+use super::query_line::log;
 use super::reply::{Received, Transport, respond};
 
 /// Replies are gathered up to this many octets before they are written, if more queries are waiting already.
@@ -148,7 +149,9 @@ impl Connection {
                 let settings = self.shared.settings.load();
                 let (source, at) = (self.client, super::unix_time());
                 let received = Received { packet: &query, source, transport: Transport::Tcp, at };
-                respond(&table, &settings, &received, random.u64(..), &mut reply)
+                let replied = respond(&table, &settings, &received, random.u64(..), &mut reply);
+                log(&self.shared.query_log, &table, &received, replied);
+                replied
             };
             place.use_it();
             self.counters.count(replied);

@@ -1,11 +1,13 @@
 //! Serving through real sockets on loopback addresses.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket};
 use std::time::Instant;
 
 use super::reply::tests::{Query, table};
 use super::*;
+use crate::query_log::Sinks;
 
 fn settings(listen: &str) -> ServeSettings {
     ServeSettings {
@@ -22,6 +24,11 @@ fn start(listen: &str) -> (tokio::runtime::Runtime, Serving) {
     let shared = Arc::new(Shared {
         table: Arc::new(ArcSwap::from_pointee(table())),
         settings: ArcSwap::from_pointee(ReplySettings::default()),
+        query_log: QueryLog::start(
+            Sinks { directory: "/nonexistent".into(), named: BTreeMap::new() },
+            "here",
+        )
+        .unwrap(),
     });
     let serving = runtime.block_on(async { bind(settings(listen)).unwrap().start(shared).unwrap() });
     (runtime, serving)

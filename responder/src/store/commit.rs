@@ -25,11 +25,19 @@ pub struct Commit {
     zones: Vec<(ZoneId, Option<Arc<Zone>>)>,
     checks: Vec<(CheckId, Option<Arc<HealthCheck>>)>,
     collections: Vec<(Arc<str>, Option<Arc<CidrCollection>>)>,
+    query_logs: Vec<(ZoneId, Option<Arc<str>>)>,
 }
 
 impl Commit {
     pub(super) fn new(revision: Revision) -> Self {
-        Self { revision, rows: Vec::new(), zones: Vec::new(), checks: Vec::new(), collections: Vec::new() }
+        Self {
+            revision,
+            rows: Vec::new(),
+            zones: Vec::new(),
+            checks: Vec::new(),
+            collections: Vec::new(),
+            query_logs: Vec::new(),
+        }
     }
 
     /// The revision that it makes.
@@ -43,7 +51,10 @@ impl Commit {
 
     /// Whether answers can change with it.
     pub(super) fn is_declared(&self) -> bool {
-        !self.zones.is_empty() || !self.checks.is_empty() || !self.collections.is_empty()
+        !self.zones.is_empty()
+            || !self.checks.is_empty()
+            || !self.collections.is_empty()
+            || !self.query_logs.is_empty()
     }
 
     /// Puts a row in place of any under the same key.
@@ -118,6 +129,11 @@ impl Commit {
         self.collections.push((id, None));
     }
 
+    /// Has the queries for a zone logged, or no longer; the row of a configuration goes with [`Self::put`].
+    pub fn log_queries(&mut self, zone: ZoneId, group: Option<Arc<str>>) {
+        self.query_logs.push((zone, group));
+    }
+
     /// Writes the rows; they are on disk when this returns.
     pub(super) fn write(&self, database: &Database) -> Result<(), StoreError> {
         let transaction = database.begin_write()?;
@@ -158,6 +174,12 @@ impl Commit {
             match collection {
                 Some(collection) => drop(after.collections.insert(id, collection)),
                 None => drop(after.collections.remove(&id)),
+            }
+        }
+        for (zone, group) in self.query_logs {
+            match group {
+                Some(group) => drop(after.query_logs.insert(zone, group)),
+                None => drop(after.query_logs.remove(&zone)),
             }
         }
         after

@@ -24,6 +24,14 @@ pub enum StoreError {
         /// Why.
         source: redb::Error,
     },
+    /// The file cannot be looked at.
+    #[error("the store {} cannot be read", path.display())]
+    Unread {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: redb::Error,
+    },
     /// The file is of a version that this program does not know.
     #[error("the store {} has format {found}, and this version knows another; use the version that wrote it", path.display())]
     Format {

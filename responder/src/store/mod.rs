@@ -15,6 +15,7 @@
 
 mod commit;
 mod error;
+mod look;
 mod reading;
 mod rows;
 
@@ -27,17 +28,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use pulse53_core::change::zone_of_record_sets;
 use pulse53_core::model::{CidrBlockError, HealthCheck, Name, Problem, Revision, Snapshot, Zone, ZoneId};
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::{ConcurrencyMode, Database, ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
 pub use commit::Commit;
 pub use error::StoreError;
+pub use look::written;
 pub use reading::Reading;
 pub use rows::{
-    ChangeRow, CheckRow, CollectionRow, DelegationSetRow, ProtectionRow, Reference, ResourceKind, Row,
-    ZoneRow, set_key,
+    ChangeRow, CheckRow, CollectionRow, DelegationSetRow, ProtectionRow, QueryLogRow, Reference,
+    ResourceKind, Row, ZoneRow, set_key,
 };
 
+use crate::query_log::group_of;
 use reading::read_revision;
 use rows::{FORMAT, TABLES, table};
 
@@ -50,7 +53,7 @@ pub const FILES: [&str; 1] = [FILE_NAME];
 /// Octets of the file kept in memory; the model is in memory anyway, so pages are read for listings alone.
 const CACHE_OCTETS: usize = 32 << 20;
 
-/// The store. One a data directory; a second process that opens it is refused.
+/// The store. One a data directory; a second process that opens it is refused, while any may look at what is written ([`written`]).
 #[derive(Debug)]
 pub struct Store {
     database: Database,
@@ -76,34 +79,12 @@ impl Store {
         let opening = |source: redb::Error| StoreError::Open { path: path.clone(), source };
         std::fs::create_dir_all(data_dir)
             .map_err(|source| StoreError::Directory { path: data_dir.to_owned(), source })?;
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_OCTETS);
-        let database = builder.create(&path).map_err(|error| opening(error.into()))?;
+        let database = builder().create(&path).map_err(|error| opening(error.into()))?;
         let format = create_tables(&database).map_err(opening)?;
         if format != FORMAT {
             return Err(StoreError::Format { path, found: format });
         }
-        let reading = Reading::new(database.begin_read()?, Arc::default());
-        let mut all = Snapshot { revision: read_revision(&reading)?, ..Snapshot::default() };
-        for (id, row) in reading.rows::<ZoneRow>(&[])? {
-            let zone = load_zone(&reading, &id, &row)?;
-            all.zones.insert(zone.id.clone(), Arc::new(zone));
-        }
-        for (id, row) in reading.rows::<CheckRow>(&[])? {
-            let check = load_check(&reading, &id, &row)?;
-            all.checks.insert(check.id.clone(), Arc::new(check));
-        }
-        for (id, row) in reading.rows::<CollectionRow>(&[])? {
-            let damaged = |error: CidrBlockError| StoreError::Damaged {
-                table: CollectionRow::TABLE,
-                key: id.clone(),
-                what: error.to_string(),
-            };
-            let collection = row.declare(&id).map_err(damaged)?;
-            all.collections.insert(collection.id.clone(), Arc::new(collection));
-        }
-        drop(reading);
-        let all = Arc::new(all);
+        let all = Arc::new(load(&Reading::new(database.begin_read()?, Arc::default()))?);
         let state = Mutex::new(State { files: Snapshot::default(), all: all.clone() });
         Ok(Self { database, state, all: ArcSwap::new(all.clone()), watch: watch::Sender::new(all) })
     }
@@ -152,18 +133,7 @@ impl Store {
     /// Puts what files declare in place of what they declared before; refused, with every reason, if the API owns any of it.
     pub fn declare_files(&self, files: Snapshot) -> Result<Arc<Snapshot>, Refused> {
         let mut state = self.state();
-        let problems = owned_twice(&files, &state);
-        if !problems.is_empty() {
-            return Err(Refused::Owned(problems));
-        }
-        let mut all = (*state.all).clone();
-        all.zones.retain(|id, _| !state.files.zones.contains_key(id));
-        all.checks.retain(|id, _| !state.files.checks.contains_key(id));
-        all.collections.retain(|id, _| !state.files.collections.contains_key(id));
-        all.zones.extend(files.zones.clone());
-        all.checks.extend(files.checks.clone());
-        all.collections.extend(files.collections.clone());
-        all.full_responses = files.full_responses;
+        let all = join(&files, state.written()).map_err(Refused::Owned)?;
         let commit = Commit::new(Revision(all.revision.0 + 1));
         commit.write(&self.database)?;
         state.all = Arc::new(commit.apply(&all));
@@ -188,17 +158,51 @@ impl Store {
 
     /// What the API wrote, of all that is in force: files are read next to it.
     pub fn written(&self) -> Snapshot {
-        let state = self.state();
-        let mut written = (*state.all).clone();
-        written.zones.retain(|id, _| !state.files.zones.contains_key(id));
-        written.checks.retain(|id, _| !state.files.checks.contains_key(id));
-        written.collections.retain(|id, _| !state.files.collections.contains_key(id));
-        written
+        self.state().written()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    // One process writes; others may read beside it.
+    builder.set_cache_size(CACHE_OCTETS).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+/// Reads and declares everything.
+fn load(reading: &Reading) -> Result<Snapshot, StoreError> {
+    let mut all = Snapshot { revision: read_revision(reading)?, ..Snapshot::default() };
+    for (id, row) in reading.rows::<ZoneRow>(&[])? {
+        let zone = load_zone(reading, &id, &row)?;
+        all.zones.insert(zone.id.clone(), Arc::new(zone));
+    }
+    for (id, row) in reading.rows::<CheckRow>(&[])? {
+        let check = load_check(reading, &id, &row)?;
+        all.checks.insert(check.id.clone(), Arc::new(check));
+    }
+    for (id, row) in reading.rows::<CollectionRow>(&[])? {
+        let damaged = |error: CidrBlockError| StoreError::Damaged {
+            table: CollectionRow::TABLE,
+            key: id.clone(),
+            what: error.to_string(),
+        };
+        let collection = row.declare(&id).map_err(damaged)?;
+        all.collections.insert(collection.id.clone(), Arc::new(collection));
+    }
+    for (id, row) in reading.rows::<QueryLogRow>(&[])? {
+        let damaged = || StoreError::Damaged {
+            table: QueryLogRow::TABLE,
+            key: id.clone(),
+            what: format!("{:?} names no log group", row.log_group_arn),
+        };
+        let group = group_of(&row.log_group_arn).ok_or_else(damaged)?;
+        all.query_logs.insert(ZoneId(row.zone.as_str().into()), group.into());
+    }
+    Ok(all)
 }
 
 /// Why files could not be put in force.
@@ -212,13 +216,36 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
+impl State {
+    fn written(&self) -> Snapshot {
+        let mut written = (*self.all).clone();
+        written.zones.retain(|id, _| !self.files.zones.contains_key(id));
+        written.checks.retain(|id, _| !self.files.checks.contains_key(id));
+        written.collections.retain(|id, _| !self.files.collections.contains_key(id));
+        written
+    }
+}
+
+/// Adds what files declare to what the API wrote; every reason if both own something.
+pub fn join(files: &Snapshot, written: Snapshot) -> Result<Snapshot, Vec<Problem>> {
+    let problems = owned_twice(files, &written);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut all = written;
+    all.zones.extend(files.zones.clone());
+    all.checks.extend(files.checks.clone());
+    all.collections.extend(files.collections.clone());
+    all.full_responses = files.full_responses;
+    Ok(all)
+}
+
 /// One name, one owner.
-fn owned_twice(files: &Snapshot, state: &State) -> Vec<Problem> {
-    let written = |zone: &&Arc<Zone>| !state.files.zones.contains_key(&zone.id);
+fn owned_twice(files: &Snapshot, written: &Snapshot) -> Vec<Problem> {
     let mut problems = Vec::new();
     for zone in files.zones.values() {
-        let same_name = state.all.zones.values().filter(written).find(|other| other.apex == zone.apex);
-        let same_id = state.all.zones.get(&zone.id).filter(written);
+        let same_name = written.zones.values().find(|other| other.apex == zone.apex);
+        let same_id = written.zones.get(&zone.id);
         let (apex, id) = (&zone.apex, &zone.id);
         if let Some(other) = same_name {
             let advice = "delete it there, or remove it from the configuration";
@@ -235,17 +262,13 @@ fn owned_twice(files: &Snapshot, state: &State) -> Vec<Problem> {
             problems.push(Problem::of_syntax(None, what));
         }
     }
-    for id in files.checks.keys().filter(|id| !state.files.checks.contains_key(*id)) {
-        if state.all.checks.contains_key(id) {
-            let what = format!("health check {id} was made through the API; give this one another id");
-            problems.push(Problem::of_syntax(None, what));
-        }
+    for id in files.checks.keys().filter(|id| written.checks.contains_key(*id)) {
+        let what = format!("health check {id} was made through the API; give this one another id");
+        problems.push(Problem::of_syntax(None, what));
     }
-    for id in files.collections.keys().filter(|id| !state.files.collections.contains_key(*id)) {
-        if state.all.collections.contains_key(id) {
-            let what = format!("CIDR collection {id} was made through the API; give this one another id");
-            problems.push(Problem::of_syntax(None, what));
-        }
+    for id in files.collections.keys().filter(|id| written.collections.contains_key(*id)) {
+        let what = format!("CIDR collection {id} was made through the API; give this one another id");
+        problems.push(Problem::of_syntax(None, what));
     }
     problems
 }

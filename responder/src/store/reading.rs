@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pulse53_core::model::{Revision, Snapshot};
 use pulse53_core::route53::ResourceRecordSet;
-use redb::{ReadTransaction, ReadableTableMetadata};
+use redb::{ReadTransaction, ReadableTableMetadata, TableError};
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
@@ -101,7 +101,12 @@ impl Reading {
             prefix.push(0);
         }
         let start = [prefix.as_slice(), from.as_bytes()].concat();
-        let table = self.transaction.open_table(table(name))?;
+        let table = match self.transaction.open_table(table(name)) {
+            Ok(table) => table,
+            // Written by a version that did not know it, and only looked at since.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         let range = table.range::<&[u8]>((Bound::Included(start.as_slice()), Bound::Unbounded))?;
         for entry in range.take(max) {
             let (key, value) = entry?;
@@ -109,6 +114,14 @@ impl Reading {
             see(String::from_utf8_lossy(rest).into_owned(), key.value(), value.value())?;
         }
         Ok(())
+    }
+}
+
+impl Reading {
+    /// Which format the file has.
+    pub(super) fn format(&self) -> Result<u64, StoreError> {
+        let meta = self.transaction.open_table(META)?;
+        Ok(meta.get("format")?.map_or(0, |value| value.value()))
     }
 }
 

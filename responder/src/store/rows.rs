@@ -24,7 +24,7 @@ pub(super) const RECORD_SETS: &str = "record_sets";
 pub(super) const TAGS: &str = "tags";
 
 /// Every table but [`META`].
-pub(super) const TABLES: [&str; 9] = [
+pub(super) const TABLES: [&str; 10] = [
     ZoneRow::TABLE,
     RECORD_SETS,
     TAGS,
@@ -34,6 +34,7 @@ pub(super) const TABLES: [&str; 9] = [
     CollectionRow::TABLE,
     DelegationSetRow::TABLE,
     ProtectionRow::TABLE,
+    QueryLogRow::TABLE,
 ];
 
 /// A table by name.
@@ -176,6 +177,19 @@ pub struct ProtectionRow {
 
 impl Row for ProtectionRow {
     const TABLE: &'static str = "protections";
+}
+
+/// A query logging configuration, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryLogRow {
+    /// Id of the zone; no other row has it.
+    pub zone: String,
+    /// Names the log group, as it was submitted.
+    pub log_group_arn: String,
+}
+
+impl Row for QueryLogRow {
+    const TABLE: &'static str = "query_logs";
 }
 
 /// What can be tagged, and named by caller references.

@@ -147,3 +147,49 @@ fn a_second_process_is_refused_by_name() {
     let error = Store::open(directory.path()).unwrap_err().to_string();
     assert!(error.contains("store.redb") && error.contains("another pulse53"), "{error}");
 }
+
+#[test]
+fn what_is_written_can_be_looked_at_beside_the_writer_and_after_it_was_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(written(directory.path()).unwrap().is_none());
+    let store = Store::open(directory.path()).unwrap();
+    make_zone(&store, "Z1", "example.com");
+    let names = |snapshot: Option<Snapshot>| -> Vec<String> {
+        snapshot.unwrap().zones.values().map(|zone| zone.apex.to_string()).collect()
+    };
+    assert_eq!(names(written(directory.path()).unwrap()), ["example.com."]);
+    // Whoever has looked hinders nobody, and a writer there is but one.
+    make_zone(&store, "Z2", "example.net");
+    assert_eq!(names(written(directory.path()).unwrap()), ["example.com.", "example.net."]);
+    assert!(matches!(Store::open(directory.path()), Err(StoreError::Open { .. })));
+    // A process that was killed has left the file as it is now.
+    let killed = tempfile::tempdir().unwrap();
+    std::fs::copy(directory.path().join(FILE_NAME), killed.path().join(FILE_NAME)).unwrap();
+    assert_eq!(names(written(killed.path()).unwrap()), ["example.com.", "example.net."]);
+    drop(store);
+    assert_eq!(names(written(directory.path()).unwrap()), ["example.com.", "example.net."]);
+    Store::open(killed.path()).unwrap();
+}
+
+#[test]
+fn queries_are_logged_again_after_opening_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let arn = "arn:aws:logs:us-east-1:123456789012:log-group:a";
+    {
+        let store = Store::open(directory.path()).unwrap();
+        make_zone(&store, "Z1", "example.com");
+        let logged = store.change(|_, commit| {
+            let row = QueryLogRow { zone: "Z1".into(), log_group_arn: arn.into() };
+            commit.put(&["config"], &row)?;
+            commit.log_queries(ZoneId("Z1".into()), Some("a".into()));
+            Ok::<_, StoreError>(())
+        });
+        logged.unwrap();
+        assert_eq!(store.watch().borrow().query_logs[&ZoneId("Z1".into())], "a".into());
+    }
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store.watch().borrow().query_logs[&ZoneId("Z1".into())], "a".into());
+    // Files that are read anew change nothing about it.
+    store.declare_files(Snapshot::default()).unwrap();
+    assert_eq!(store.watch().borrow().query_logs.len(), 1);
+}

@@ -37,10 +37,23 @@ pub struct Limits {
     pub alias_hops: usize,
     /// CIDR collections.
     pub cidr_collections: usize,
+    /// Zones that are served when another is made through the API.
+    pub hosted_zones: usize,
+    /// Health checks that are declared when another is made through the API.
+    pub health_checks: usize,
+    /// Reusable delegation sets.
+    pub delegation_sets: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { record_sets_per_zone: 10_000, alias_hops: 8, cidr_collections: 5 }
+        Self {
+            record_sets_per_zone: 10_000,
+            alias_hops: 8,
+            cidr_collections: 5,
+            hosted_zones: 1_000_000,
+            health_checks: 1_000_000,
+            delegation_sets: 100,
+        }
     }
 }

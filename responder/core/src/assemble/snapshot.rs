@@ -78,7 +78,7 @@ impl SnapshotBuilder {
         }
         let built = self.zones.into_iter().map(|zone| Arc::new(zone.into_zone()));
         let zones = built.chain(self.served).map(|zone| (zone.id.clone(), zone)).collect();
-        let snapshot = Snapshot { revision, zones, checks, collections, full_responses: false };
+        let snapshot = Snapshot { revision, zones, checks, collections, ..Snapshot::default() };
         Ok((snapshot, self.findings.warnings))
     }
 

@@ -184,20 +184,24 @@ mod tests {
             first in groups_of_every_policy(),
             second in groups_of_every_policy(),
             [world, other] in [world(), world()],
-            steps in prop::collection::vec((any::<u16>(), any::<[bool; CHECKS]>(), 0u8..6), 1..6),
+            steps in prop::collection::vec((any::<u16>(), any::<[bool; CHECKS]>(), 0u8..6, 0u8..4), 1..6),
         ) {
             let start = snapshot(&first, &world);
             let mut compiler = Compiler::with_geo(&start, &world.geo(), &|_| true, Generation(1));
             let mut entries = all(compiler.table());
-            for (from_second, healthy, elsewhere) in steps {
+            for (from_second, healthy, elsewhere, logs) in steps {
                 let groups = mixed(&first, &second, from_second);
                 let world: &World = if elsewhere == 0 { &other } else { &world };
-                let (declared, geo, status) = (snapshot(&groups, world), world.geo(), status(healthy));
+                let (mut declared, geo, status) = (snapshot(&groups, world), world.geo(), status(healthy));
+                if logs == 0 {
+                    declared.query_logs = declared.zones.keys().map(|zone| (zone.clone(), "group".into())).collect();
+                }
                 let generation = compiler.table().generation().next();
                 let succession = compiler.succeed(&declared, &geo, &status, generation);
                 let whole = Compiler::with_geo(&declared, &geo, &status, generation);
                 apply(&mut entries, &succession);
                 prop_assert_eq!(&entries, &all(whole.table()));
+                prop_assert!(entries.values().all(|entry| (*entry == Err(NotHot::Logged)) == (logs == 0)));
                 compiler = succession.compiler;
                 prop_assert_eq!(&compiler.statuses, &whole.statuses);
                 prop_assert_eq!(&compiler.evaluations, &whole.evaluations);

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub checks: BTreeMap<CheckId, Arc<HealthCheck>>,
     /// The CIDR collections, by id.
     pub collections: BTreeMap<Arc<str>, Arc<CidrCollection>>,
+    /// The log groups of zones whose queries are logged.
+    pub query_logs: BTreeMap<ZoneId, Arc<str>>,
     /// Whether positive answers carry more than the answer section.
     pub full_responses: bool,
 }

@@ -24,7 +24,7 @@ fn page<T>(
     items: impl Iterator<Item = T>,
     key: impl Fn(&T) -> String,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let (max, from) = request.token_page(PAGE_MAX)?;
+    let (max, from) = request.token_page(PAGE_MAX, "InvalidInput")?;
     let mut page: Vec<T> = items.filter(|item| key(item) >= from).take(max + 1).collect();
     let next = if page.len() > max { page.pop() } else { None };
     Ok((page, next.map(|next| hex::encode(key(&next)))))

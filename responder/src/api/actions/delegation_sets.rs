@@ -19,8 +19,6 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// What caller references of sets are kept under.
 const KIND: &str = "delegationset";
-/// Most sets of all.
-pub(super) const SETS_MAX: usize = 100;
 /// Most characters of a caller reference.
 const REFERENCE_MAX: usize = 128;
 /// Most sets on a page.
@@ -55,8 +53,9 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
             let what = "A delegation set with the same caller reference has already been created.";
             return Err(ApiError::new("DelegationSetAlreadyCreated", what));
         }
-        if reading.count::<DelegationSetRow>()? >= SETS_MAX as u64 {
-            let what = format!("The limit of {SETS_MAX} reusable delegation sets is reached.");
+        let max = api.settings.limits.delegation_sets;
+        if reading.count::<DelegationSetRow>()? >= max as u64 {
+            let what = format!("The limit of {max} reusable delegation sets is reached.");
             return Err(ApiError::new("LimitsExceeded", what));
         }
         let name_servers = match &zone_id {

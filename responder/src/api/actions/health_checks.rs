@@ -27,6 +27,17 @@ pub(super) const ROUTES: &[Route] = &[
 const REFERENCE_MAX: usize = 64;
 /// Fewest regions, where any are given.
 const REGIONS_MIN: usize = 3;
+/// `HealthCheckRegion`
+const REGIONS: [&str; 8] = [
+    "us-east-1",
+    "us-west-1",
+    "us-west-2",
+    "eu-west-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-northeast-1",
+    "sa-east-1",
+];
 /// Most checks on a page.
 const PAGE_MAX: usize = 1000;
 
@@ -60,16 +71,29 @@ pub(super) fn find_writable(reading: &Reading, id: &str) -> Result<CheckRow, Api
 
 /// What the row means, next to the checks there are.
 pub(super) fn declare(
+    api: &Api,
     reading: &Reading,
     id: &str,
     row: &CheckRow,
     tags: BTreeMap<String, String>,
 ) -> Result<Arc<HealthCheck>, ApiError> {
     let check = row.declare(id, tags).map_err(|violations| invalid(&violations))?;
+    let address = row.config.ip_address.as_ref().and_then(|address| address.parse().ok());
+    if let Some(address) = address.filter(|address| !(api.may_be_probed)(*address)) {
+        let what = format!("IPAddress: [checker] allow and deny keep {address} from being probed");
+        return Err(ApiError::invalid_input(format!("Invalid parameter : {what}")));
+    }
     if let Some(regions) = &row.config.regions {
         let distinct: BTreeSet<&String> = regions.iter().collect();
         if distinct.len() < REGIONS_MIN || distinct.len() < regions.len() {
             let what = format!("Regions: give at least {REGIONS_MIN}, each once");
+            return Err(ApiError::invalid_input(format!("Invalid parameter : {what}")));
+        }
+        let is_known =
+            |region: &str| REGIONS.contains(&region) || api.settings.checker.iter().any(|own| own == region);
+        if let Some(region) = distinct.into_iter().find(|region| !is_known(region)) {
+            let what =
+                format!("Regions: '{region}' is neither one of {} nor this checker", REGIONS.join(", "));
             return Err(ApiError::invalid_input(format!("Invalid parameter : {what}")));
         }
     }
@@ -130,8 +154,13 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
             let what = "A health check with this caller reference has already been created with other settings, or deleted.";
             return if is_same { Ok(id) } else { Err(ApiError::conflict("HealthCheckAlreadyExists", what)) };
         }
+        let max = api.settings.limits.health_checks;
+        if reading.declared().checks.len() >= max {
+            let what = format!("The limit of {max} health checks is reached; [limits] health_checks raises it.");
+            return Err(ApiError::new("TooManyHealthChecks", what));
+        }
         let id = identifiers::uuid();
-        commit.declare_check(declare(reading, &id, &row, BTreeMap::new())?);
+        commit.declare_check(declare(api, reading, &id, &row, BTreeMap::new())?);
         commit.put(&[kind, &reference], &Reference { id: id.clone() })?;
         commit.put(&[&id], &row)?;
         Ok(id)
@@ -208,9 +237,10 @@ fn update(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         health_check_xml::read(&xml, &mut config)?;
         (config.request_interval, config.measure_latency) = fixed;
         reset(&xml, &mut config)?;
+        refuse_contradictions(&config)?;
         let row = CheckRow { version: row.version + 1, config, ..row };
         let tags = reading.tags(ResourceKind::HealthCheck, id)?.into_iter().collect();
-        commit.declare_check(declare(reading, id, &row, tags)?);
+        commit.declare_check(declare(api, reading, id, &row, tags)?);
         commit.put(&[id], &row)?;
         Ok(row)
     })?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pulse53_core::model::{Name, Zone};
 
+use super::delegation_sets;
 use super::hosted_zones::HostedZone;
 use crate::api::error::ApiError;
 use crate::api::http::Api;
@@ -47,6 +48,9 @@ fn list(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     }
     let none_is_private = request.query("hostedzonetype").is_some();
     let reading = api.store.read()?;
+    if let Some(set) = set {
+        delegation_sets::find(&reading, set)?;
+    }
     let zones =
         reading.declared().zones.values().filter(|zone| marker.is_none_or(|marker| &*zone.id.0 >= marker));
     let mut listed = Vec::new();
@@ -118,6 +122,9 @@ fn count(api: &Api, _: &Request) -> Result<Reply, ApiError> {
 /// No zone is private, so none belongs to a VPC.
 fn list_by_vpc(_: &Api, request: &Request) -> Result<Reply, ApiError> {
     let max = request.max_items(PAGE_MAX)?;
+    if request.query("nexttoken").is_some() {
+        return Err(ApiError::new("InvalidPaginationToken", "The pagination token is invalid"));
+    }
     for needed in ["vpcid", "vpcregion"] {
         if request.query(needed).is_none() {
             return Err(ApiError::invalid_input(format!("{needed} is missing: give vpcid and vpcregion")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pulse53_core::change::{NewZone, create_zone};
 use pulse53_core::model::{Name, RecordType, Zone, ZoneId};
 
-use super::{changes, delegation_sets};
+use super::{changes, delegation_sets, query_logs};
 use crate::api::error::ApiError;
 use crate::api::http::Api;
 use crate::api::identifiers;
@@ -154,6 +154,12 @@ fn create(api: &Api, request: &Request) -> Result<Reply, ApiError> {
                 format!("The domain name {apex} is already served here: all zones share the name servers.");
             return Err(ApiError::new("ConflictingDomainExists", what));
         }
+        let max = api.settings.limits.hosted_zones;
+        if reading.declared().zones.len() >= max {
+            let what =
+                format!("The limit of {max} hosted zones is reached; [limits] hosted_zones raises it.");
+            return Err(ApiError::new("TooManyHostedZones", what));
+        }
         if let Some(set) = &delegation_set {
             delegation_sets::find(reading, set)?;
         }
@@ -224,6 +230,7 @@ fn delete(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         for (key, _) in reading.tags(ResourceKind::HostedZone, id)? {
             commit.tag(ResourceKind::HostedZone, id, &key, None);
         }
+        query_logs::forget(reading, commit, &zone.id)?;
         commit.remove::<ZoneRow>(&[id]);
         commit.drop_zone(&zone);
         Ok(changes::record(reading, commit, None)?)

@@ -14,8 +14,6 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "reusabledelegationsetlimit/*/*", "GetReusableDelegationSetLimit", of_delegation_set),
 ];
 
-const ZONES_MAX: usize = 1_000_000;
-const CHECKS_MAX: usize = 1_000_000;
 const TRAFFIC_POLICIES_MAX: usize = 50;
 const TRAFFIC_POLICY_INSTANCES_MAX: usize = 5;
 
@@ -36,13 +34,14 @@ fn unknown(kind: &str) -> ApiError {
 fn of_account(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     let reading = api.store.read()?;
     let declared = reading.declared();
+    let limits = &api.settings.limits;
     let kind = request.parameter(0);
     let (value, count) = match kind {
-        "MAX_HEALTH_CHECKS_BY_OWNER" => (CHECKS_MAX, declared.checks.len()),
-        "MAX_HOSTED_ZONES_BY_OWNER" => (ZONES_MAX, declared.zones.len()),
+        "MAX_HEALTH_CHECKS_BY_OWNER" => (limits.health_checks, declared.checks.len()),
+        "MAX_HOSTED_ZONES_BY_OWNER" => (limits.hosted_zones, declared.zones.len()),
         "MAX_REUSABLE_DELEGATION_SETS_BY_OWNER" => {
             let count = reading.count::<DelegationSetRow>()?;
-            (delegation_sets::SETS_MAX, usize::try_from(count).unwrap_or(usize::MAX))
+            (limits.delegation_sets, usize::try_from(count).unwrap_or(usize::MAX))
         }
         "MAX_TRAFFIC_POLICIES_BY_OWNER" => (TRAFFIC_POLICIES_MAX, 0),
         "MAX_TRAFFIC_POLICY_INSTANCES_BY_OWNER" => (TRAFFIC_POLICY_INSTANCES_MAX, 0),
@@ -79,5 +78,5 @@ fn of_delegation_set(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         let zone = HostedZone::of(&reading, zone)?;
         count += usize::from(zone.row.delegation_set.as_deref() == Some(id));
     }
-    Ok(reply(kind, ZONES_MAX, count))
+    Ok(reply(kind, api.settings.limits.hosted_zones, count))
 }

@@ -15,6 +15,7 @@ mod limits;
 mod missing;
 mod place_names;
 mod protections;
+mod query_logs;
 pub mod record_set_xml;
 mod record_sets;
 mod tags;
@@ -39,6 +40,7 @@ pub const TABLES: &[&[Route]] = &[
     geo_locations::ROUTES,
     limits::ROUTES,
     protections::ROUTES,
+    query_logs::ROUTES,
     vpcs::ROUTES,
     tags::ROUTES,
     missing::ROUTES,

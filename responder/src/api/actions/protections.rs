@@ -138,7 +138,7 @@ fn delete(api: &Api, request: &Request) -> Result<Reply, ApiError> {
 
 fn list(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     let id = request.parameter(0);
-    let (max, token) = request.token_page(PAGE_MAX)?;
+    let (max, token) = request.token_page(PAGE_MAX, "InvalidPaginationToken")?;
     let start = match request.query("name") {
         None => String::new(),
         Some(text) => {

@@ -2,6 +2,7 @@
 
 use pulse53_core::change::{Action, Change, SetKey, apply};
 use pulse53_core::model::{Name, Zone};
+use pulse53_core::rdata;
 use pulse53_core::route53::ResourceRecordSet;
 
 use super::hosted_zones::{find, find_writable};
@@ -85,6 +86,9 @@ fn start(request: &Request) -> Result<String, ApiError> {
     }
     if set_id.is_some() && record_type.is_none() {
         return Err(ApiError::invalid_input("Invalid parameter : identifier needs name and type"));
+    }
+    if let Some(text) = record_type.filter(|text| rdata::record_type(text).is_none()) {
+        return Err(ApiError::invalid_input(format!("Invalid parameter : type: '{text}' is no record type")));
     }
     let Some(text) = name else { return Ok(String::new()) };
     let name = Name::from_route53(text).map_err(|error| {

@@ -84,7 +84,7 @@ fn change(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         if kind == ResourceKind::HealthCheck {
             // Our own tags change what a check does (H-2), at once.
             let row = health_checks::find_writable(reading, id)?;
-            commit.declare_check(health_checks::declare(reading, id, &row, tags)?);
+            commit.declare_check(health_checks::declare(api, reading, id, &row, tags)?);
         }
         removed.iter().for_each(|key| commit.tag(kind, id, key, None));
         added.iter().for_each(|(key, value)| commit.tag(kind, id, key, Some(value)));

@@ -40,6 +40,9 @@ fn deauthorize(api: &Api, request: &Request) -> Result<Reply, ApiError> {
 fn list(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     let id = request.parameter(0);
     find(&api.store.read()?, id)?;
+    if request.query("nexttoken").is_some() {
+        return Err(ApiError::new("InvalidPaginationToken", "The pagination token is invalid"));
+    }
     Ok(Reply::ok(|xml| {
         xml.text("HostedZoneId", id);
         xml.list("VPCs", [(); 0], |_, ()| {});

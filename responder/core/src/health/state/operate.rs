@@ -43,6 +43,12 @@ impl HealthState {
         self.finish(now, changes)
     }
 
+    /// Switches a routing control, if it is declared, by a version above the one it has.
+    pub fn switch(&mut self, now: Moment, arn: &str, on: bool) -> Vec<Transition> {
+        let version = self.routing_control(arn).map_or(0, |known| known.version + 1);
+        self.set_routing_control(now, arn, RoutingControl { on, version })
+    }
+
     /// Sets a check by hand, or with none back to auto (H-38).
     pub fn set_override(
         &mut self,
