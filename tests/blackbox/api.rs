@@ -1,39 +1,15 @@
 //! The Route 53 API: what is written is answered on the wire, by the kernel too, and outlives the process.
 
+use std::process::Command;
+
 use pulse53_core::model::RecordType;
 use pulse53_tests::frame::Query;
 
-use crate::harness::agent::Agent;
+use crate::harness::agent::{CONFIG, binary};
+use crate::harness::command::{run, succeed, text};
 use crate::harness::eventually;
+use crate::harness::route53::{OK, batch, carry_out, element, make_zone};
 use crate::harness::site::Site;
-
-const CREATED: u16 = 201;
-const OK: u16 = 200;
-
-/// The text of the first element of a name.
-fn element<'x>(xml: &'x str, name: &str) -> &'x str {
-    let start = format!("<{name}>");
-    let from = xml.find(&start).unwrap_or_else(|| panic!("no {name} in\n{xml}")) + start.len();
-    let length = xml[from..].find('<').expect("elements end");
-    &xml[from..from + length]
-}
-
-/// Makes a zone; its id.
-fn make_zone(agent: &Agent<'_>, name: &str) -> String {
-    let body = format!(
-        "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><CallerReference>{name}</CallerReference><Name>{name}</Name></CreateHostedZoneRequest>"
-    );
-    let (status, response) = agent.api("POST", "hostedzone", "", &body);
-    assert_eq!(status, CREATED, "{response}");
-    assert!(response.contains("<PrivateZone>false</PrivateZone>"), "{response}");
-    let id = element(&response, "Id").strip_prefix("/hostedzone/").expect("ids say what they are");
-    assert!(
-        response
-            .to_lowercase()
-            .contains(&format!("location: http://localhost/2013-04-01/hostedzone/{id}").to_lowercase())
-    );
-    id.to_owned()
-}
 
 /// A change of an A record set of one value.
 fn change(action: &str, name: &str, value: &str) -> String {
@@ -43,30 +19,13 @@ fn change(action: &str, name: &str, value: &str) -> String {
     )
 }
 
-fn batch(agent: &Agent<'_>, zone: &str, changes: &str) -> (u16, String) {
-    let body = format!("<R><ChangeBatch><Changes>{changes}</Changes></ChangeBatch></R>");
-    agent.api("POST", &format!("hostedzone/{zone}/rrset/"), "", &body)
-}
-
-/// Carries a batch out, and waits until it is in sync.
-fn carry_out(agent: &Agent<'_>, zone: &str, changes: &str) {
-    let (status, response) = batch(agent, zone, changes);
-    assert_eq!(status, OK, "{response}");
-    let id = element(&response, "Id").trim_start_matches('/').to_owned();
-    eventually("INSYNC", || {
-        let (status, response) = agent.api("GET", &id, "", "");
-        assert_eq!(status, OK, "{response}");
-        if element(&response, "Status") == "INSYNC" { Ok(()) } else { Err(response) }
-    });
-}
-
 #[test]
 fn what_is_written_is_answered_and_outlives_the_process() {
     let Some(site) = Site::make() else { return };
     site.configure("", "");
     let agent = site.start();
     let mut client = site.client();
-    let zone = make_zone(&agent, "example.net");
+    let zone = make_zone(&agent, "example.net", "first");
     let two = [
         change("CREATE", "www.example.net", "198.51.100.1"),
         change("UPSERT", "*.w.example.net", "198.51.100.2"),
@@ -103,13 +62,49 @@ fn what_is_written_is_answered_and_outlives_the_process() {
     });
 }
 
+/// Commands that ask no node read what the API wrote: beside a running node, after one was killed, and where none is left.
+#[test]
+fn what_is_written_is_known_without_a_node() {
+    let Some(site) = Site::of_sockets() else { return };
+    site.serve_zone("", "www IN A 198.51.100.9\n");
+    let config = site.place.file(CONFIG).display().to_string();
+    let ask =
+        |arguments: &[&str]| succeed(Command::new(binary()).args(arguments).args(["--config", &config]));
+    let agent = site.start();
+    let zone = make_zone(&agent, "example.net", "first");
+    carry_out(&agent, &zone, &change("CREATE", "www.example.net", "198.51.100.1"));
+    let knows_all = || {
+        assert!(ask(&["check"]).contains("no errors; zones: 2, record sets: 7,"), "{}", ask(&["check"]));
+        let told = ask(&["explain", "www.example.net", "A"]);
+        assert!(told.contains("198.51.100.1"), "{told}");
+    };
+    knows_all();
+    carry_out(&agent, &zone, &change("UPSERT", "www.example.net", "198.51.100.1"));
+    agent.kill();
+    knows_all();
+    assert!(site.start().terminate().success());
+    knows_all();
+
+    // What the API owns, files may not declare: that is found before any start.
+    site.place.write("other", "$ORIGIN example.net.\n@ 60 IN SOA ns1 hostmaster 1 7200 900 1209600 60\n@ 60 IN NS ns1\nns1 60 IN A 192.0.2.53\n");
+    site.configure("", "[[zone]]\nname = \"example.net\"\nfile = \"other\"\n");
+    let refused = run(Command::new(binary()).args(["check", "--config", &config]));
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("zone example.net. was made through the API as"), "{}", text(&refused));
+
+    // A data directory that is not to be read is no error, and told of.
+    std::fs::write(site.place.file("data/store.redb"), "nonsense").expect("a file can be written");
+    let told = ask(&["check"]);
+    assert!(told.contains("cannot be read") && told.contains("what the API wrote is left out"), "{told}");
+}
+
 #[test]
 fn what_is_refused_changes_nothing() {
     let Some(site) = Site::make() else { return };
     site.serve_zone("", "www IN A 198.51.100.9\n");
     let agent = site.start();
     let mut client = site.client();
-    let zone = make_zone(&agent, "example.net");
+    let zone = make_zone(&agent, "example.net", "first");
     let refused = |(status, response): (u16, String), expected: u16, code: &str| {
         assert_eq!((status, element(&response, "Code")), (expected, code), "{response}");
         response
@@ -139,6 +134,9 @@ fn what_is_refused_changes_nothing() {
     let hostile = "<!DOCTYPE R [<!ENTITY a 'b'>]><R>&a;</R>";
     refused(agent.api("POST", "hostedzone", "", hostile), 400, "InvalidInput");
     refused(agent.api("GET", "nothing", "", ""), 404, "InvalidAction");
+    // Without name servers in the configuration there are none to make a set of.
+    let set = "<R><CallerReference>a</CallerReference></R>";
+    refused(agent.api("POST", "delegationset", "", set), 400, "DelegationSetNotAvailable");
     refused(agent.api("DELETE", "hostedzone", "", ""), 405, "InvalidAction");
     refused(agent.api("GET", "hostedzone", "Origin: http://example.org\r\n", ""), 403, "AccessDenied");
     assert_eq!(client.address(0, "www.example.com"), Some([198, 51, 100, 9]));

@@ -13,6 +13,7 @@ use pulse53_core::model::{CheckId, Snapshot};
 use pulse53_core::table::Generation;
 use serde_json::{Value, json};
 
+use super::offline::{self, Offline};
 use super::what_if::{Supposition, Told, suppositions};
 use super::{CONFIG_DEFAULT, Failure};
 use crate::config::{Config, Origin, Overrides, Problem, Problems};
@@ -48,18 +49,17 @@ pub struct CheckArgs {
 /// Prints what is wrong on standard output, as a linter does, and ends with a line about what was read.
 pub fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let overrides = Overrides::from_environment(std::env::vars());
-    let (config, loaded) = match Config::read(&args.config, &overrides) {
-        Ok(config) => {
-            let loaded = declared::load(&config, &Snapshot::default());
-            (config, loaded)
-        }
+    let config = match Config::read(&args.config, &overrides) {
+        Ok(config) => config,
         Err(problems) => return refuse(args, &problems, &[]),
     };
-    let (snapshot, geo) = match loaded.declared {
+    let Offline { declared, mut warnings, unread } = offline::read(&config);
+    warnings.extend(unread);
+    let (snapshot, geo) = match declared {
         Ok(declared) => declared,
-        Err(problems) => return refuse(args, &problems, &loaded.warnings),
+        Err(problems) => return refuse(args, &problems, &warnings),
     };
-    let checked = Checked::new(&snapshot, &geo, loaded.warnings, &config, args)?;
+    let checked = Checked::new(&snapshot, &geo, warnings, &config, args)?;
     let text = if args.json {
         serde_json::to_string_pretty(&checked.json(args))? + "\n"
     } else {

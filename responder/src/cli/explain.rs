@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pulse53_core::compile::Compiler;
 use pulse53_core::explain::Explanation;
-use pulse53_core::model::{CheckId, Snapshot};
+use pulse53_core::model::CheckId;
 use pulse53_core::table::Generation;
 
 use super::Failure;
 use super::client::Client;
 use super::draw::draw;
+use super::offline::{self, Offline};
 use super::paint::Paint;
 use crate::config::{Config, Overrides};
-use crate::declared;
 use crate::explain::{self, Known, NO_INTERFACES, Question, statuses_at_start};
 
 /// What to explain, and under which health.
@@ -37,7 +37,8 @@ pub struct ExplainArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Explain what this configuration's files declare, without a running node: checks count as at its start, before any probe
+    /// Explain what this configuration's files and data directory declare, without asking a node: checks count as at its start, before any
+    /// probe
     #[arg(long, value_name = "FILE", conflicts_with = "api")]
     config: Option<PathBuf>,
     /// The node's API [default: 127.0.0.1:5380]
@@ -62,7 +63,11 @@ pub fn explain(args: ExplainArgs) -> Result<(), Failure> {
 
 fn without_node(file: &Path, question: &Question) -> Result<Explanation, Failure> {
     let config = Config::read(file, &Overrides::from_environment(std::env::vars()))?;
-    let (snapshot, geo) = declared::load(&config, &Snapshot::default()).declared?;
+    let Offline { declared, unread, .. } = offline::read(&config);
+    let (snapshot, geo) = declared?;
+    if let Some(unread) = unread {
+        eprintln!("warning: {unread}");
+    }
     let view = statuses_at_start(&snapshot);
     let compiler = Compiler::with_geo(&snapshot, &geo, &|check| view.is_healthy(check), Generation(1));
     let known = Known {

@@ -10,6 +10,7 @@ mod health;
 mod import;
 mod listing;
 mod manual;
+mod offline;
 mod paint;
 mod serve;
 mod show;
