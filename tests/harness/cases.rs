@@ -14,6 +14,7 @@ use pulse53_core::geo::{Coordinates, GeoDb, GeoDbBuilder, Latency, Location, Net
 use pulse53_core::model::{
     CheckId, Findings, Name, PolicyKind, Problem, Rdata, RecordType, Revision, SetId, Snapshot, Ttl, ZoneId,
 };
+use pulse53_core::route53::ResourceRecordSet;
 use pulse53_core::{rdata, route53};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -235,6 +236,20 @@ impl Case {
     /// Whether anything is deleted after loading.
     pub fn deletes(&self) -> bool {
         !self.then_delete.is_empty()
+    }
+
+    /// The record sets as an API client has them, in a zone of this id.
+    pub fn record_sets(&self, zone: &str) -> Vec<ResourceRecordSet> {
+        let text = self.records.get().replace(ZONE_ID, zone);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Whether a record set is deleted after loading.
+    pub fn is_deleted(&self, set: &ResourceRecordSet) -> bool {
+        self.then_delete.iter().any(|gone| {
+            (&gone.name, &gone.record_type, &gone.set_identifier)
+                == (&set.name, &set.record_type, &set.set_identifier)
+        })
     }
 
     /// Deletes what is to be deleted after loading; each must be there once.

@@ -2,6 +2,7 @@
 //! agree.
 
 pub mod cases;
+pub mod chi_square;
 pub mod engines;
 pub mod entries;
 pub mod frame;

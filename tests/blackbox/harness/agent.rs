@@ -121,6 +121,15 @@ impl<'a> Agent<'a> {
         (status.unwrap_or_else(|| panic!("no status in\n{text}")), text)
     }
 
+    /// Whether all that is declared now is answered from, by the kernel too. It explains nothing before.
+    pub fn is_in_force(&self, zone: &str) -> bool {
+        let body = format!("{{\"name\": {zone:?}, \"type\": \"SOA\"}}");
+        let head = "POST /pulse53/v1/explain HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                    Content-Type: application/json\r\nContent-Length: ";
+        let text = self.exchange(5380, &format!("{head}{}\r\n\r\n{body}", body.len()));
+        text.starts_with("HTTP/1.1 200")
+    }
+
     fn exchange(&self, port: u16, request: &str) -> String {
         let mut stream =
             self.server.within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port))).expect("a listener");

@@ -9,6 +9,7 @@ pub mod location;
 pub mod network;
 pub mod peer;
 pub mod place;
+pub mod route53;
 pub mod site;
 
 use std::time::Duration;

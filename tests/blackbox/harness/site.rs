@@ -24,6 +24,8 @@ pub struct Site {
     pub place: Place,
     /// Both namespaces.
     pub network: Network,
+    /// Whether the agent is configured to attach a program; sockets alone answer otherwise.
+    attaches: bool,
 }
 
 impl Site {
@@ -32,6 +34,11 @@ impl Site {
         let mut site = Self::without_programs()?;
         site.peer = site.network.is_veth().then(|| Peer::attach(&site.network.client));
         Some(site)
+    }
+
+    /// A site where sockets alone answer.
+    pub fn of_sockets() -> Option<Self> {
+        Some(Self { attaches: false, ..Self::without_programs()? })
     }
 
     /// A site where no kernel has had to take a program yet.
@@ -48,7 +55,7 @@ impl Site {
         });
         let id = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let network = Network::make(&id);
-        Some(Self { peer: None, place: Place::make(&id), network })
+        Some(Self { peer: None, place: Place::make(&id), network, attaches: true })
     }
 
     /// Writes the configuration: what every test has, then what it adds to `[xdp]`, then its sections.
@@ -62,6 +69,7 @@ impl Site {
         for address in addresses {
             write!(text, "\"{address}\", ").expect("memory");
         }
+        let interfaces: &[&str] = if self.attaches { &[INTERFACE] } else { &[] };
         let pins = self.place.pins();
         write!(text, "]\n[xdp]\ninterfaces = {interfaces:?}\npin_dir = {pins:?}\n{xdp}\n").expect("memory");
         text.push_str("[log]\nformat = \"human\"\n");
@@ -92,12 +100,16 @@ impl Site {
         self.place.write("zone", format!("$ORIGIN {ZONE}.\n$TTL 60\n{APEX}{records}"));
     }
 
-    /// The agent, ready, and in the kernel.
+    /// The agent, ready, and in the kernel where it is to be.
     pub fn start(&self) -> Agent<'_> {
         let agent = Agent::start(&self.network.server, &self.place);
         let status = agent.status();
-        assert_eq!(status["interfaces"][0]["name"], INTERFACE, "{status:#}");
-        assert_eq!(status["interfaces"][0]["mode"], "native", "{status:#}");
+        if self.attaches {
+            assert_eq!(status["interfaces"][0]["name"], INTERFACE, "{status:#}");
+            assert_eq!(status["interfaces"][0]["mode"], "native", "{status:#}");
+        } else {
+            assert_eq!(status["interfaces"].as_array().map(Vec::len), Some(0), "{status:#}");
+        }
         agent
     }
 
