@@ -3,14 +3,17 @@
 //! `cargo bench -p pulse53-bench --bench flip`. Writes go to the maps of a loaded program, or where none can be loaded to plain memory, which costs the
 //! same: the maps are mapped. Medians of alternating flips, by the clock and by the thread's CPU time, which a busy machine changes less.
 
-use std::time::{Duration, Instant};
+#[path = "moment.rs"]
+mod moment;
 
+use std::time::Duration;
+
+use moment::Moment;
 use pulse53::datapath::{self, HotMemory, HotTable, Loaded, Sizes};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_bench::{Flipping, flipping};
 use pulse53_core::compile::Compiler;
 use pulse53_core::table::Generation;
-use rustix::time::{ClockId, clock_gettime};
 
 const GROUPS: [usize; 3] = [1, 1_000, 100_000];
 const FLIPS: usize = 20;
@@ -62,21 +65,6 @@ fn flips(policy: Flipping, groups: usize) {
         written.0,
         written.1
     );
-}
-
-/// A moment by the clock and by the thread's CPU time.
-#[derive(Clone, Copy)]
-struct Moment(Instant, Duration);
-
-impl Moment {
-    fn now() -> Self {
-        let spent = clock_gettime(ClockId::ThreadCPUTime);
-        Self(Instant::now(), Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32))
-    }
-
-    fn until(self, later: Self) -> (Duration, Duration) {
-        (later.0 - self.0, later.1 - self.1)
-    }
 }
 
 fn median(mut spans: Vec<(Duration, Duration)>) -> (Duration, Duration) {
