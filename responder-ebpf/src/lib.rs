@@ -12,6 +12,7 @@
 #[cfg(not(target_arch = "bpf"))]
 extern crate alloc;
 
+mod ancestors;
 mod choose;
 mod client;
 pub mod cookie;
@@ -22,6 +23,7 @@ mod ethernet;
 pub mod host;
 mod ip;
 pub mod limit;
+mod negative;
 pub mod packet;
 mod reply;
 mod table;
@@ -44,15 +46,55 @@ use udp::Datagram;
 pub(crate) type Step<T> = Result<T, Verdict>;
 
 /// Answers one frame, or says why not.
+///
+/// This is what the kernel does in three programs, each of which begins anew: hits, which most queries are, need the first alone and cost no more
+/// for the others, and the verifier follows each on its own.
 #[inline(always)]
 pub fn run(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Verdict {
-    match answer(packet, tables, scratch) {
-        Ok(verdict) | Err(verdict) => verdict,
+    match run_hot(packet, tables, scratch) {
+        Verdict::Pass(PassReason::NotHot) => match run_search(packet, tables, scratch) {
+            Ok(()) => run_found(packet, tables, scratch),
+            Err(verdict) => verdict,
+        },
+        verdict => verdict,
     }
 }
 
+/// First: answers from the hot table, and knows of no other names.
 #[inline(always)]
-fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Step<Verdict> {
+pub fn run_hot(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Verdict {
+    let (Ok(verdict) | Err(verdict)) = answer::<false>(packet, tables, scratch);
+    verdict
+}
+
+/// Then, of what the first has passed as not hot: finds what answers in place of a hot entry, and leaves it in the working memory.
+#[inline(always)]
+pub fn run_search(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    scratch: &mut Scratch,
+) -> Result<(), Verdict> {
+    let Parsed { query, .. } = parse(packet, tables, scratch)?;
+    negative::find(packet, tables, &query, scratch)
+}
+
+/// Last: answers with what was found.
+#[inline(always)]
+pub fn run_found(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Verdict {
+    let (Ok(verdict) | Err(verdict)) = answer::<true>(packet, tables, scratch);
+    verdict
+}
+
+/// What every program begins with.
+struct Parsed {
+    link: Ethernet,
+    network: Network,
+    transport: Datagram,
+    query: Query,
+}
+
+#[inline(always)]
+fn parse(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Step<Parsed> {
     let mut link = ethernet::parse(packet)?;
     let mut network = ip::parse(packet, &link)?;
     let mut transport = udp::parse(packet, &network)?;
@@ -61,10 +103,24 @@ fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch)
         return Err(Verdict::Pass(PassReason::Stale));
     }
     forget_layout(packet, &mut link, &mut network, &mut transport);
-    let mut query = dns::parse(packet, &transport, tables.seed(), scratch)?;
+    let query = dns::parse(packet, &transport, tables.seed(), scratch)?;
+    Ok(Parsed { link, network, transport, query })
+}
+
+/// Answers with what the hot table says, or with what was found before.
+#[inline(always)]
+fn answer<const FOUND: bool>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    scratch: &mut Scratch,
+) -> Step<Verdict> {
+    let Parsed { mut link, mut network, mut transport, mut query } = parse(packet, tables, scratch)?;
+    let found = if FOUND { scratch.found.entry() } else { table::find(tables, &query, scratch)? };
     let mut edns = edns::parse(packet, &transport, &query, tables, scratch)?;
-    let found = table::find(tables, &query, scratch)?;
     let mut chosen = choose::choose(packet, tables, &found, &network, &edns, scratch)?;
+    if FOUND {
+        negative::complete(&mut chosen, scratch);
+    }
     reply::fit(&query, &edns, &chosen)?;
     let is_proven = cookie::answer_query(tables, &network, &edns, scratch)?;
     let mut slips = !is_proven && limit::rule_reply(tables, &network, &chosen, scratch)?;
@@ -76,7 +132,11 @@ fn answer(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch)
     forget_layout(packet, &mut link, &mut network, &mut transport);
     forget_contents(packet, &mut query, &mut edns, &mut chosen, &mut slips);
     reply::write(packet, tables, scratch, &link, &network, &transport, &query, &edns, &chosen, &reply)?;
-    Ok(if slips { Verdict::Slip } else { Verdict::Reply })
+    if slips {
+        return Ok(Verdict::Slip);
+    }
+    let kind = if FOUND { negative::write_owners(packet, &transport, &query, scratch)? } else { None };
+    Ok(kind.map_or(Verdict::Reply, Verdict::NoAnswer))
 }
 
 /// Makes the verifier forget which headers there were: it would follow each combination to the end.

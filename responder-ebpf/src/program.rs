@@ -11,7 +11,7 @@ use core::arch::asm;
 use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::{xdp_action, xdp_md};
-use aya_ebpf::btf_maps::{Array, PerCpuArray};
+use aya_ebpf::btf_maps::{Array, PerCpuArray, ProgramArray};
 use aya_ebpf::helpers::{
     bpf_get_prandom_u32, bpf_ktime_get_coarse_ns, bpf_xdp_adjust_head, bpf_xdp_adjust_tail,
     bpf_xdp_store_bytes,
@@ -26,10 +26,11 @@ use fastpath::abi::draw;
 use fastpath::abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
 use fastpath::abi::limits::{FRAME_OFFSET_MASK, RATE_BUCKETS, SERVED_ENTRIES};
 use fastpath::abi::live::LiveSettings;
+use fastpath::abi::node::{Node, NodesHead, REST_FOUND, REST_PROGRAMS, REST_SEARCH};
 use fastpath::abi::served::Served;
 use fastpath::abi::settings::Settings;
 use fastpath::abi::shared::Shared;
-use fastpath::abi::verdict::{Counters, Verdict};
+use fastpath::abi::verdict::{Counters, PassReason, Verdict};
 use fastpath::cookie::Exchange;
 use fastpath::limit::{self, Response};
 use fastpath::{Packet, Scratch, Tables, Word};
@@ -42,6 +43,12 @@ const MMAPABLE: usize = 1024;
 // Entries are given when the program is loaded; one is the least that can be declared.
 #[btf_map]
 static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static NODES: Array<Node, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static NODES_HEAD: Array<NodesHead, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static ZONES: Array<Shared, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static NAMES: Array<NameRest, 1, MMAPABLE> = Array::new();
 #[btf_map]
@@ -69,6 +76,10 @@ static COUNTERS: PerCpuArray<Counters, 1> = PerCpuArray::new();
 #[btf_map]
 static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
 
+/// What [`pulse53`] goes on in where the hot table has no answer.
+#[btf_map]
+static REST: ProgramArray<{ REST_PROGRAMS.len() }> = ProgramArray::new();
+
 #[unsafe(no_mangle)]
 pub(crate) static SETTINGS: Global<Settings> = Global::new(Settings {
     abi_version: 0,
@@ -93,52 +104,115 @@ struct Work {
     unlogged: u64,
 }
 
-/// Answers hot queries.
+/// Answers what is in the hot table.
 ///
 /// `frags`: drivers may hand over long frames in several pieces, and need not be held to an MTU that fits a page. A query lies in the
 /// first piece, or is passed.
 #[xdp(frags)]
+#[inline(always)]
 pub fn pulse53(ctx: XdpContext) -> u32 {
     if SETTINGS.load().abi_version != ABI_VERSION {
         return xdp_action::XDP_ABORTED;
     }
-    let (Some(work), Some(counters)) = (WORK.get_ptr_mut(0), COUNTERS.get_ptr_mut(0)) else {
-        return xdp_action::XDP_PASS;
-    };
-    // SAFETY: the elements are this CPU's own, and nothing else runs the program on this CPU before it returns. The three
-    // borrowed fields are disjoint.
-    let (scratch, tables, spill) = unsafe {
-        (&mut (*work).scratch, KernelTables { random: &raw mut (*work).random }, &raw mut (*work).spill)
-    };
-    let mut packet = XdpPacket::new(&ctx, spill);
-    sampling::keep_query(&ctx, packet.frame_len());
-    let verdict = fastpath::run(&mut packet, &tables, scratch);
-    // SAFETY: as above; the index is below the array's length, or nothing is counted.
-    if let Some(counter) = unsafe { (*counters).packets.get_mut(verdict.slot() as usize) } {
-        *counter += 1;
+    let Some(mut run) = Run::begin(&ctx) else { return xdp_action::XDP_PASS };
+    sampling::keep_query(&ctx, run.packet.frame_len());
+    let verdict = fastpath::run_hot(&mut run.packet, &run.tables, run.scratch);
+    if verdict == Verdict::Pass(PassReason::NotHot) {
+        go_on(&ctx, REST_SEARCH);
     }
-    match verdict {
-        Verdict::Reply => {
-            packet.refresh();
-            // SAFETY: as above.
-            sampling::send(&ctx, packet.frame_len(), unsafe { (*work).random });
-            xdp_action::XDP_TX
+    run.end(verdict)
+}
+
+/// Finds what answers for what is not there.
+#[xdp(frags)]
+#[inline(always)]
+pub fn pulse53_search(ctx: XdpContext) -> u32 {
+    let Some(mut run) = Run::begin(&ctx) else { return xdp_action::XDP_PASS };
+    match fastpath::run_search(&mut run.packet, &run.tables, run.scratch) {
+        Ok(()) => {
+            go_on(&ctx, REST_FOUND);
+            run.end(Verdict::Pass(PassReason::NotHot))
         }
-        Verdict::Slip => xdp_action::XDP_TX,
-        Verdict::Pass(reason) => {
-            let one_in = SETTINGS.load().log_one_in;
-            if one_in != 0 {
-                // SAFETY: as above.
-                let unlogged = unsafe { &mut (*work).unlogged };
-                *unlogged += 1;
-                if *unlogged >= u64::from(one_in) {
-                    *unlogged = 0;
-                    debug!(&ctx, "passed {}: {} octets", reason.slot(), packet.frame_len());
-                }
+        Err(verdict) => run.end(verdict),
+    }
+}
+
+/// Answers with what was found.
+#[xdp(frags)]
+#[inline(always)]
+pub fn pulse53_found(ctx: XdpContext) -> u32 {
+    let Some(mut run) = Run::begin(&ctx) else { return xdp_action::XDP_PASS };
+    let verdict = fastpath::run_found(&mut run.packet, &run.tables, run.scratch);
+    run.end(verdict)
+}
+
+/// Goes on in another program, and does not return but if that is not there.
+#[inline(always)]
+fn go_on(ctx: &XdpContext, program: u32) {
+    // SAFETY: nothing is borrowed that would have to be dropped.
+    unsafe { REST.tail_call(ctx, program) };
+}
+
+/// A packet, and what this CPU needs for it.
+struct Run<'a> {
+    packet: XdpPacket<'a>,
+    tables: KernelTables,
+    scratch: &'a mut Scratch,
+    unlogged: &'a mut u64,
+    counters: &'a mut Counters,
+}
+
+impl<'a> Run<'a> {
+    #[inline(always)]
+    fn begin(ctx: &'a XdpContext) -> Option<Self> {
+        let (work, counters) = (WORK.get_ptr_mut(0)?, COUNTERS.get_ptr_mut(0)?);
+        // SAFETY: the elements are this CPU's own, and nothing else runs a program of this object on this CPU before this one returns. The
+        // borrowed fields are disjoint.
+        unsafe {
+            Some(Self {
+                packet: XdpPacket::new(ctx, &raw mut (*work).spill),
+                tables: KernelTables { random: &raw mut (*work).random },
+                scratch: &mut (*work).scratch,
+                unlogged: &mut (*work).unlogged,
+                counters: &mut *counters,
+            })
+        }
+    }
+
+    /// Counts, and says what becomes of the packet.
+    #[inline(always)]
+    fn end(mut self, verdict: Verdict) -> u32 {
+        // The index is below the array's length, or nothing is counted.
+        if let Some(counter) = self.counters.packets.get_mut(verdict.slot() as usize) {
+            *counter += 1;
+        }
+        match verdict {
+            Verdict::Reply | Verdict::NoAnswer(_) => {
+                self.packet.refresh();
+                // SAFETY: the element is this CPU's own.
+                let draw = unsafe { *self.tables.random };
+                sampling::send(self.packet.ctx, self.packet.frame_len(), draw);
+                xdp_action::XDP_TX
             }
-            xdp_action::XDP_PASS
+            Verdict::Slip => xdp_action::XDP_TX,
+            Verdict::Pass(reason) => {
+                let one_in = SETTINGS.load().log_one_in;
+                if one_in != 0 {
+                    *self.unlogged += 1;
+                    if *self.unlogged >= u64::from(one_in) {
+                        *self.unlogged = 0;
+                        debug!(
+                            self.packet.ctx,
+                            "passed {}: {} octets",
+                            reason.slot(),
+                            self.packet.frame_len()
+                        );
+                    }
+                }
+                xdp_action::XDP_PASS
+            }
+            Verdict::Drop(_) => xdp_action::XDP_DROP,
         }
-        Verdict::Drop(_) => xdp_action::XDP_DROP,
     }
 }
 
@@ -326,6 +400,21 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn slot(&self, index: u32) -> Option<&Slot> {
         SLOTS.get(index)
+    }
+
+    #[inline(always)]
+    fn nodes_head(&self) -> Option<&NodesHead> {
+        NODES_HEAD.get(0)
+    }
+
+    #[inline(always)]
+    fn node(&self, index: u32) -> Option<&Node> {
+        NODES.get(index)
+    }
+
+    #[inline(always)]
+    fn zone(&self, number: u32) -> Option<&Shared> {
+        ZONES.get(number)
     }
 
     #[inline(always)]

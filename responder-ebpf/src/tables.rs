@@ -3,11 +3,13 @@
 use pulse53_abi::client::ClientNode;
 use pulse53_abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, RECORDS_INLINE, Slot};
 use pulse53_abi::live::LiveSettings;
+use pulse53_abi::node::{Node, NodesHead};
 use pulse53_abi::served::Served;
 use pulse53_abi::shared::Shared;
 
 use crate::cookie::Exchange;
 use crate::limit::{self, Response};
+use crate::negative::Substitute;
 
 /// Memory shared with userspace. An index that is out of range finds nothing.
 pub trait Tables {
@@ -21,6 +23,12 @@ pub trait Tables {
     fn served(&self, index: u32) -> Option<&Served>;
     /// A slot of the hot table.
     fn slot(&self, index: u32) -> Option<&Slot>;
+    /// What concerns all nodes; always there.
+    fn nodes_head(&self) -> Option<&NodesHead>;
+    /// A name that exists.
+    fn node(&self, index: u32) -> Option<&Node>;
+    /// What is answered for names of a zone that do not exist, as [`pulse53_abi::node::ZoneWord`] packs it.
+    fn zone(&self, number: u32) -> Option<&Shared>;
     /// The end of a long name.
     fn name_rest(&self, index: u32) -> Option<&NameRest>;
     /// A column of an alias table.
@@ -69,6 +77,8 @@ pub trait Tables {
 
 /// Words of the longest name.
 pub const NAME_WORDS: usize = 32;
+/// Labels of the longest name, with the root's.
+pub const LABELS: usize = 128;
 /// Words of the longest OPT record in a reply up to a client subnet: 11 octets, and 24 of that.
 pub const OPT_WORDS: usize = 5;
 
@@ -86,6 +96,12 @@ pub struct Scratch {
     pub cookie: Exchange,
     /// The response that the rate limit is asked about.
     pub response: Response,
+    /// An ancestor of the question's name, or a wildcard below one; zero-padded as far as slots and nodes compare names whole.
+    pub owner: [u64; NAME_WORDS],
+    /// Where each label of the question's name begins.
+    pub labels: [u8; LABELS],
+    /// What was found in place of a hot entry, for the program that goes on with it; inline records are in `records`.
+    pub found: Substitute,
 }
 
 impl Scratch {
@@ -97,6 +113,9 @@ impl Scratch {
             opt: [0; OPT_WORDS],
             cookie: Exchange::new(),
             response: Response::new(),
+            owner: [0; NAME_WORDS],
+            labels: [0; LABELS],
+            found: Substitute::new(),
         }
     }
 }

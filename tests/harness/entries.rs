@@ -47,6 +47,8 @@ pub fn clients() -> Arc<Clients> {
 /// The sizes that [`clients`] wants.
 pub const CLIENT_SIZES: Sizes = Sizes {
     slots: 0,
+    nodes: 1,
+    zones: 1,
     names: 0,
     columns: 0,
     variants: 0,

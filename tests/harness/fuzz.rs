@@ -17,7 +17,6 @@ use pulse53::serve::cookies::Cookies;
 use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
 use pulse53_abi::draw;
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
-use pulse53_abi::verdict::Verdict;
 use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
 use pulse53_core::compile::Compiler;
 use pulse53_core::geo::Network;
@@ -106,7 +105,7 @@ pub fn frame(octets: &[u8]) {
         let settings = hot.settings(UDP_PAYLOAD_MAX, 0);
         let tables = hot.memory().tables(&settings, *random, NOW.as_nanos() as u64);
         let mut frame = Frame::new(octets.to_vec());
-        if fastpath::run(&mut frame, &tables, scratch) != Verdict::Reply {
+        if !fastpath::run(&mut frame, &tables, scratch).is_reply() {
             assert_eq!(frame.octets, octets, "what is passed is untouched (law 2)");
             return;
         }

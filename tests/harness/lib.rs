@@ -11,6 +11,7 @@ pub mod mixed;
 pub mod mutate;
 pub mod reply;
 pub mod seed;
+pub mod tangled;
 pub mod versions;
 pub mod zone;
 

@@ -1,5 +1,7 @@
 //! Packets through the really loaded program, through its host build and through userspace: the same octets (laws 1, 2).
 
+mod absent;
+mod absent_changes;
 mod budget;
 mod clients;
 mod cookies;

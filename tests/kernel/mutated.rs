@@ -23,6 +23,11 @@ www A 192.0.2.3
 www AAAA 2001:db8::1
 one A 192.0.2.9
 alias CNAME www
+cut NS ns.cut
+cut NS www
+ns.cut A 192.0.2.54
+*.wild A 192.0.2.55
+moved DNAME example.net.
 txt TXT \"odd length\" \"and another\"
 txt TXT \"short\"
 a-long-name-of-more-than.thirty-two.octets A 192.0.2.10
@@ -71,6 +76,10 @@ fn bases() -> Vec<QueryFrame> {
         ("big", 16),
         ("a-long-name-OF-more-than.thirty-two.octets", 1),
         ("nobody", 1),
+        ("x.cut", 1),
+        ("y.z.wild", 1),
+        ("alias", 15),
+        ("x.moved", 1),
     ]
     .into_iter()
     .enumerate()

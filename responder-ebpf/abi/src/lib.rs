@@ -13,6 +13,7 @@ pub mod entry;
 pub mod key;
 pub mod limits;
 pub mod live;
+pub mod node;
 pub mod sample;
 pub mod served;
 pub mod settings;

@@ -14,6 +14,10 @@ pub const UDP_PAYLOAD_PLAIN: u16 = 512;
 
 /// Slots looked at from a question's first one on.
 pub const SLOT_PROBES: u32 = 16;
+/// Names looked for from the one that is asked upwards, until one exists; a wildcard counts as one more.
+pub const NODE_STEPS: u32 = 16;
+/// Authority records of a referral.
+pub const AUTHORITIES_MAX: u8 = 16;
 /// Entries of the table of served addresses; a power of two.
 pub const SERVED_ENTRIES: u32 = 256;
 /// Entries looked at from an address's first one on.

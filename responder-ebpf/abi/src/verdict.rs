@@ -5,6 +5,8 @@
 pub enum Verdict {
     /// The packet now is the reply: send it back.
     Reply,
+    /// The same with a reply that has no answer.
+    NoAnswer(NoAnswer),
     /// The packet now is an empty reply with TC=1, as the client's network has had its share: send it back.
     Slip,
     /// Hand the untouched packet to the kernel's network stack.
@@ -97,10 +99,25 @@ reasons! {
 /// Counter slot of [`Verdict::Slip`].
 pub const SLOT_SLIP: u32 = SLOT_DROPS + DropReason::ALL.len() as u32;
 
+/// First counter slot of [`NoAnswer`].
+pub const SLOT_NO_ANSWERS: u32 = SLOT_SLIP + 1;
+
+reasons! {
+    /// Why a reply has no answer.
+    NoAnswer, 22:
+    /// The name exists, but has no such type.
+    NoData = "nodata",
+    /// The name does not exist.
+    NxDomain = "nxdomain",
+    /// The name is delegated.
+    Referral = "referral",
+}
+
 /// Counter slots in all.
-pub const COUNTERS: u32 = SLOT_SLIP + 1;
+pub const COUNTERS: u32 = SLOT_NO_ANSWERS + NoAnswer::ALL.len() as u32;
 
 const _: () = assert!(DropReason::Recycled.slot() == SLOT_DROPS);
+const _: () = assert!(NoAnswer::NoData.slot() == SLOT_NO_ANSWERS);
 
 /// Per-CPU counters of the fast path.
 #[repr(C)]
@@ -111,11 +128,17 @@ pub struct Counters {
 }
 
 impl Verdict {
+    /// Whether the packet now is a reply, to be sent back.
+    pub const fn is_reply(self) -> bool {
+        matches!(self, Self::Reply | Self::NoAnswer(_) | Self::Slip)
+    }
+
     /// Its counter slot.
     #[inline(always)]
     pub const fn slot(self) -> u32 {
         match self {
             Self::Reply => SLOT_REPLY,
+            Self::NoAnswer(reason) => reason.slot(),
             Self::Slip => SLOT_SLIP,
             Self::Pass(reason) => reason.slot(),
             Self::Drop(reason) => reason.slot(),

@@ -140,6 +140,23 @@ impl Body {
         })
     }
 
+    /// Where in the octets owner names stand that are ancestors of the query name, or that name itself.
+    pub fn owner_offsets(&self) -> impl Iterator<Item = usize> {
+        self.suffixes.iter().map(|suffix| usize::from(suffix.at))
+    }
+
+    /// The servers that NS records in the authority section name.
+    pub fn servers(&self) -> impl Iterator<Item = Name> {
+        self.owner_offsets().filter_map(|at| {
+            let octets = |at: usize| Some(u16::from_be_bytes(*self.octets.get(at..)?.first_chunk()?));
+            if RecordType::from_int(octets(at + 2)?) != RecordType::NS {
+                return None;
+            }
+            let rdata = self.octets.get(at + 12..)?.get(..octets(at + 10)?.into())?;
+            Name::from_wire(rdata).ok()
+        })
+    }
+
     /// Appends the records as they follow a question whose name has `qname_len` octets, the answers turned by `rotation`.
     pub fn write(&self, qname_len: usize, rotation: u16, out: &mut Vec<u8>) {
         let start = out.len();

@@ -15,6 +15,7 @@ pub mod health;
 pub mod lower;
 pub mod model;
 pub mod nearest;
+pub mod nodes;
 pub mod rdata;
 pub mod redirection;
 pub mod resolve;

@@ -2,7 +2,7 @@
 //!
 //! What does not fit is not hot, with a reason; userspace answers it just as well (law 9).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use pulse53_abi::limits::{BODY_LARGE, CLIENT_NODES_MAX, COLUMNS_MAX, PARTITION_W
 use crate::body::Body;
 use crate::compile::{Clients, Column, GroupIndex, Plan, Weights};
 use crate::model::{Name, RecordType};
-use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
+use crate::table::{AnswerTable, Owner, ZoneTable};
 
 /// A question the kernel can answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,7 +69,7 @@ pub struct HotVariant {
 /// Why a question cannot be answered in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NotHot {
-    /// A wildcard covers names without number.
+    /// Where its records name the zone depends on the name asked, and a wildcard covers names without number.
     Wildcard,
     /// At or below a zone cut.
     Delegated,
@@ -90,7 +90,7 @@ pub enum NotHot {
 impl fmt::Display for NotHot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Wildcard => f.write_str("it comes from a wildcard"),
+            Self::Wildcard => f.write_str("it comes from a wildcard and names the zone"),
             Self::Delegated => f.write_str("the name is delegated"),
             Self::Empty => f.write_str("it has no record"),
             Self::TooLong => write!(f, "its records take more than {BODY_LARGE} octets"),
@@ -109,19 +109,10 @@ const CNAME_TYPES: [RecordType; 4] = [RecordType::CNAME, RecordType::A, RecordTy
 
 /// Every question of the table with its entry, or why it has none.
 pub fn lower(table: &AnswerTable) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
-    let above: HashSet<&[u8]> =
-        table.zones().flat_map(|zone| ancestors(zone.apex.as_wire()).skip(1)).collect();
-    table.zones().flat_map(move |zone| {
-        // What lies in a zone within this one is not this one's to answer.
-        let has_inner = above.contains(zone.apex.as_wire());
-        let is_own = move |name: &Name| {
-            !has_inner || table.zone_of(name.as_wire()).is_some_and(|own| own.apex == zone.apex)
-        };
-        zone.owners().filter(move |(name, _)| is_own(name)).flat_map(move |(name, owner)| {
-            questions(owner).map(move |qtype| {
-                let entry = lower_question(table, zone, owner, name, qtype);
-                (HotKey { name: name.clone(), qtype }, entry)
-            })
+    table.owners().flat_map(move |(zone, name, owner)| {
+        questions(owner).map(move |qtype| {
+            let entry = lower_question(table, zone, owner, name, qtype);
+            (HotKey { name: name.clone(), qtype }, entry)
         })
     })
 }
@@ -172,14 +163,14 @@ pub fn lower_index(
 }
 
 /// The entry of one question, the owner being its name in that zone.
-fn lower_question(
+pub(crate) fn lower_question(
     table: &AnswerTable,
     zone: &ZoneTable,
     owner: &Owner,
     name: &Name,
     qtype: RecordType,
 ) -> Result<HotEntry, NotHot> {
-    can_be_hot(zone, name)?;
+    can_be_hot(zone, name, qtype)?;
     let group = owner.group(qtype).or_else(|| owner.group(RecordType::CNAME)).ok_or(NotHot::Empty)?;
     lower_plan(table, table.plan(group), name)
 }
@@ -200,17 +191,15 @@ fn lower_plan(table: &AnswerTable, plan: &Plan, name: &Name) -> Result<HotEntry,
 }
 
 /// Whether a question can be hot, whatever its answer.
-pub(crate) fn can_be_hot(zone: &ZoneTable, name: &Name) -> Result<(), NotHot> {
+pub(crate) fn can_be_hot(zone: &ZoneTable, name: &Name, qtype: RecordType) -> Result<(), NotHot> {
     if zone.logged.is_some() {
         return Err(NotHot::Logged);
     }
-    if name.is_wildcard() {
-        return Err(NotHot::Wildcard);
-    }
-    if zone.is_delegated(name) {
+    // Of a zone cut DS alone is the parent's to answer (RFC 4035 section 3.1.4.1, D-11).
+    if zone.is_hidden(name) || (qtype != RecordType::DS && zone.is_cut(name)) {
         return Err(NotHot::Delegated);
     }
-    if name.labels().any(|label| label.contains(&0)) {
+    if name.has_zero_octet() {
         return Err(NotHot::ZeroOctet);
     }
     Ok(())
@@ -273,6 +262,20 @@ impl Clients {
 
 impl HotBody {
     fn new(body: &Body, name: &Name) -> Result<Self, NotHot> {
+        let octets = match body.octets() {
+            Some(octets) => octets.clone(),
+            None if name.is_wildcard() => return Err(NotHot::Wildcard),
+            None => {
+                let mut octets = Vec::with_capacity(body.len());
+                body.write(name.as_wire().len(), 0, &mut octets);
+                octets.into()
+            }
+        };
+        Self::of_octets(body, octets)
+    }
+
+    /// A body whose records were written as these octets.
+    pub(crate) fn of_octets(body: &Body, octets: Arc<[u8]>) -> Result<Self, NotHot> {
         if body.is_empty() {
             return Err(NotHot::Empty);
         }
@@ -283,14 +286,6 @@ impl HotBody {
         if body.len() > BODY_LARGE {
             return Err(NotHot::TooLong);
         }
-        let octets = match body.octets() {
-            Some(octets) => octets.clone(),
-            None => {
-                let mut octets = Vec::with_capacity(body.len());
-                body.write(name.as_wire().len(), 0, &mut octets);
-                octets.into()
-            }
-        };
         let flags = body.rcode
             | if body.rotates { FLAG_ROTATES } else { 0 }
             | if body.authoritative { FLAG_AUTHORITATIVE } else { 0 };

@@ -59,6 +59,8 @@ pub struct ZoneTable {
     has_cuts: bool,
     /// Whether any name has a DNAME.
     has_redirections: bool,
+    /// Whether any name is a wildcard.
+    has_wildcards: bool,
     /// Where its queries are logged; the kernel leaves such a zone to userspace, which sees all of them then.
     pub logged: Option<Logged>,
 }
@@ -126,12 +128,24 @@ impl ZoneTable {
         self.names.iter()
     }
 
-    /// Whether a name lies at or below a zone cut, where the zone has no authority (RFC 1034 section 4.2.1).
-    pub fn is_delegated(&self, name: &Name) -> bool {
-        self.has_cuts
+    /// Whether any name is a wildcard.
+    pub fn has_wildcards(&self) -> bool {
+        self.has_wildcards
+    }
+
+    /// Whether a name is a zone cut.
+    pub fn is_cut(&self, name: &Name) -> bool {
+        self.has_cuts && self.owner(name.as_wire()).is_some_and(|owner| owner.referral.is_some())
+    }
+
+    /// Whether a name lies below a zone cut or a DNAME: what is there is no answer to anything (RFC 1034 section 4.2.1, RFC 6672 section 2.4).
+    pub fn is_hidden(&self, name: &Name) -> bool {
+        (self.has_cuts || self.has_redirections)
             && ancestors(name.as_wire())
-                .take_while(|ancestor| ancestor.len() > self.apex.as_wire().len())
-                .any(|ancestor| self.owner(ancestor).is_some_and(|owner| owner.referral.is_some()))
+                .skip(1)
+                .take_while(|ancestor| ancestor.len() >= self.apex.as_wire().len())
+                .filter_map(|ancestor| self.owner(ancestor))
+                .any(|owner| owner.referral.is_some() || owner.redirection.is_some())
     }
 }
 
@@ -186,7 +200,7 @@ impl AnswerTable {
             let asked = table.add(owner, rtype, index);
             // Where another zone lies within this one, or a CNAME answers for all types, it is more to find out.
             let alone = rtype != RecordType::CNAME && !above.contains(table.apex.as_wire());
-            zones.answers_itself.push(asked && alone && can_be_hot(table, owner).is_ok());
+            zones.answers_itself.push(asked && alone && can_be_hot(table, owner, rtype).is_ok());
         }
         Self { generation, zones: Arc::new(zones), plans, clients }
     }
@@ -255,6 +269,20 @@ impl AnswerTable {
         self.zones.logs_queries
     }
 
+    /// Every existing name with the zone it belongs to, which answers for it.
+    pub fn owners(&self) -> impl Iterator<Item = (&ZoneTable, &Name, &Owner)> {
+        let above: HashSet<&[u8]> =
+            self.zones().flat_map(|zone| ancestors(zone.apex.as_wire()).skip(1)).collect();
+        self.zones().flat_map(move |zone| {
+            // What lies in a zone within this one is not this one's to answer.
+            let has_inner = above.contains(zone.apex.as_wire());
+            let is_own = move |name: &Name| {
+                !has_inner || self.zone_of(name.as_wire()).is_some_and(|own| own.apex == zone.apex)
+            };
+            zone.owners().filter(move |(name, _)| is_own(name)).map(move |(name, owner)| (zone, name, owner))
+        })
+    }
+
     /// Every zone.
     pub fn zones(&self) -> impl Iterator<Item = &ZoneTable> {
         self.zones.by_apex.values()
@@ -288,6 +316,7 @@ impl ZoneTable {
             names,
             has_cuts,
             has_redirections,
+            has_wildcards: false,
             logged,
         }
     }
@@ -312,6 +341,7 @@ impl ZoneTable {
             return false;
         }
         self.names.entry(owner.clone()).or_default().groups.push((rtype, index));
+        self.has_wildcards |= owner.is_wildcard();
         // Every name between an owner and the apex exists (R-18, RFC 8020).
         let mut above = owner.parent();
         while let Some(name) = above {

@@ -4,16 +4,17 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
+use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues, ProgramArray};
 use aya::programs::{ProgramError, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use fastpath::Scratch;
 use pulse53_abi::ABI_VERSION;
 use pulse53_abi::limits::{RATE_BUCKETS, SERVED_ENTRIES};
+use pulse53_abi::node::REST_PROGRAMS;
 use pulse53_abi::sample::RING_OCTETS;
 use pulse53_abi::settings::Settings;
 use pulse53_abi::shared::Shared;
-use pulse53_abi::verdict::{COUNTERS, DropReason, PassReason, SLOT_REPLY, SLOT_SLIP};
+use pulse53_abi::verdict::{COUNTERS, DropReason, NoAnswer, PassReason, SLOT_REPLY, SLOT_SLIP};
 use pulse53_core::compile::Clients;
 
 use crate::causes::errno;
@@ -56,6 +57,9 @@ pub enum LoadError {
     /// A map could not be read.
     #[error("reading the counters of the fast path")]
     Counters(#[source] aya::maps::MapError),
+    /// A program could not be put where the first goes on.
+    #[error("joining the programs of the fast path")]
+    Rest(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A map could not be mapped.
     #[error("mapping {0} into memory")]
     Mapping(&'static str, #[source] io::Error),
@@ -74,8 +78,11 @@ pub enum LoadError {
 }
 
 /// The maps that are mapped into memory, by name.
-const MAPPED: [&str; 12] = [
+const MAPPED: [&str; 15] = [
     "SLOTS",
+    "NODES",
+    "NODES_HEAD",
+    "ZONES",
     "NAMES",
     "COLUMNS",
     "VARIANTS",
@@ -93,6 +100,8 @@ const BUCKETS: &str = "BUCKETS";
 const SAMPLES: &str = "SAMPLES";
 /// The program that answers.
 const PROGRAM: &str = "pulse53";
+/// The map that leads to the programs it goes on in where the hot table has no answer.
+const REST: &str = "REST";
 
 /// A loaded program with its tables.
 #[derive(Debug)]
@@ -145,6 +154,9 @@ impl Loaded {
             .override_global("AYA_LOG_LEVEL", &log_level, false);
         let counts = [
             sizes.slots,
+            sizes.nodes,
+            1,
+            sizes.zones,
             sizes.names,
             sizes.columns,
             sizes.variants,
@@ -168,25 +180,31 @@ impl Loaded {
             false => LoadError::Object(error),
         })?;
         // Without CAP_PERFMON it is the verifier that refuses, as it does a program it cannot follow.
-        program(&mut ebpf)?.load().map_err(|error| {
-            match is_permission(&error) || privileges::are_lacking() {
-                true => LoadError::NotPermitted(Box::new(error)),
-                false => LoadError::Program(error),
-            }
-        })?;
+        for name in [PROGRAM].into_iter().chain(REST_PROGRAMS) {
+            program(&mut ebpf, name)?.load().map_err(|error| {
+                match is_permission(&error) || privileges::are_lacking() {
+                    true => LoadError::NotPermitted(Box::new(error)),
+                    false => LoadError::Program(error),
+                }
+            })?;
+        }
+        join_rest(&mut ebpf)?;
         let memory = HotMemory {
             slots: map(&ebpf, MAPPED[0], counts[0])?,
-            names: map(&ebpf, MAPPED[1], counts[1])?,
-            columns: map(&ebpf, MAPPED[2], counts[2])?,
-            variants: map(&ebpf, MAPPED[3], counts[3])?,
-            small: map(&ebpf, MAPPED[4], counts[4])?,
-            medium: map(&ebpf, MAPPED[5], counts[5])?,
-            large: map(&ebpf, MAPPED[6], counts[6])?,
-            served: map(&ebpf, MAPPED[7], counts[7])?,
-            client_nodes: map(&ebpf, MAPPED[8], counts[8])?,
-            partitions: map(&ebpf, MAPPED[9], counts[9])?,
-            live: map(&ebpf, MAPPED[10], counts[10])?,
-            buckets: map(&ebpf, BUCKETS, counts[11])?,
+            nodes: map(&ebpf, MAPPED[1], counts[1])?,
+            nodes_head: map(&ebpf, MAPPED[2], counts[2])?,
+            zones: map(&ebpf, MAPPED[3], counts[3])?,
+            names: map(&ebpf, MAPPED[4], counts[4])?,
+            columns: map(&ebpf, MAPPED[5], counts[5])?,
+            variants: map(&ebpf, MAPPED[6], counts[6])?,
+            small: map(&ebpf, MAPPED[7], counts[7])?,
+            medium: map(&ebpf, MAPPED[8], counts[8])?,
+            large: map(&ebpf, MAPPED[9], counts[9])?,
+            served: map(&ebpf, MAPPED[10], counts[10])?,
+            client_nodes: map(&ebpf, MAPPED[11], counts[11])?,
+            partitions: map(&ebpf, MAPPED[12], counts[12])?,
+            live: map(&ebpf, MAPPED[13], counts[13])?,
+            buckets: map(&ebpf, BUCKETS, counts[14])?,
         };
         let log =
             (log_one_in != 0).then(|| KernelLog::follow(&mut ebpf)).transpose().map_err(LoadError::Log)?;
@@ -214,12 +232,12 @@ impl Loaded {
 
     /// Program and hot table apart, so that one can run while the other is written.
     pub fn parts(&mut self) -> Result<(Runner<'_>, &mut HotTable), LoadError> {
-        Ok((Runner(program(&mut self.ebpf)?), &mut self.hot))
+        Ok((Runner(program(&mut self.ebpf, PROGRAM)?), &mut self.hot))
     }
 
     /// The program, to be attached.
     pub fn program(&mut self) -> Result<&mut Xdp, LoadError> {
-        program(&mut self.ebpf)
+        program(&mut self.ebpf, PROGRAM)
     }
 
     /// Makes the tables good until a moment of the monotonic clock, in nanoseconds; what that means, [`Oversight::expires`] says.
@@ -244,6 +262,7 @@ impl Loaded {
 
     /// Sets the state of every CPU's random generator, so that draws can be foretold.
     pub fn seed_random(&mut self, state: u64) -> Result<(), LoadError> {
+        // Behind the working memory of the path.
         const RANDOM: usize = size_of::<Scratch>() / 8;
         const WORDS: usize = RANDOM + 3;
         let map = self.ebpf.map_mut("WORK").ok_or(LoadError::Missing("map WORK"))?;
@@ -263,6 +282,7 @@ impl Loaded {
         let per_cpu = counters.get(&0, 0).map_err(LoadError::Counters)?;
         let sum = |slot: u32| per_cpu.iter().map(|counters| counters[slot as usize]).sum();
         let mut labelled = vec![("reply", sum(SLOT_REPLY)), ("slip", sum(SLOT_SLIP))];
+        labelled.extend(NoAnswer::ALL.iter().map(|kind| (kind.label(), sum(kind.slot()))));
         labelled.extend(PassReason::ALL.iter().map(|reason| (reason.label(), sum(reason.slot()))));
         labelled.extend(DropReason::ALL.iter().map(|reason| (reason.label(), sum(reason.slot()))));
         Ok(labelled)
@@ -276,7 +296,7 @@ impl Loaded {
         const PROGRAM_PIN: &str = "program";
         let path = pins.reach(PROGRAM_PIN);
         let _: io::Result<()> = std::fs::remove_file(&path);
-        let program = program(&mut self.ebpf)?;
+        let program = program(&mut self.ebpf, PROGRAM)?;
         // aya refuses to pin twice, which an attached program that moves to another directory would not need either.
         program.pin(&path).map_err(|error| pin_error(PROGRAM_PIN, Box::new(error)))?;
         for (name, map) in self.ebpf.maps() {
@@ -311,9 +331,21 @@ impl Runner<'_> {
     }
 }
 
-fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, LoadError> {
-    let program = ebpf.program_mut(PROGRAM).ok_or(LoadError::Missing("program pulse53"))?;
+fn program<'e>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<&'e mut Xdp, LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
     Ok(program.try_into()?)
+}
+
+/// Puts programs where the first one goes on. The kernel empties those places when nothing refers to the map but programs: it is held open, and
+/// pinned.
+fn join_rest(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    for (place, name) in REST_PROGRAMS.into_iter().enumerate() {
+        let rest = program(ebpf, name)?.fd()?.try_clone().map_err(|error| LoadError::Rest(error.into()))?;
+        let map = ebpf.map_mut(REST).ok_or(LoadError::Missing(REST))?;
+        let mut programs = ProgramArray::try_from(map).map_err(|error| LoadError::Rest(error.into()))?;
+        programs.set(place as u32, &rest, 0).map_err(|error| LoadError::Rest(error.into()))?;
+    }
+    Ok(())
 }
 
 fn map<T: SharedLayout>(ebpf: &Ebpf, name: &'static str, count: u32) -> Result<Region<T>, LoadError> {

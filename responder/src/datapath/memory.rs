@@ -15,6 +15,7 @@ use pulse53_abi::draw;
 use pulse53_abi::entry::{BodyLarge, BodyMedium, BodySmall, Column, NameRest, Slot};
 use pulse53_abi::limits::{RATE_BUCKETS, SERVED_ENTRIES};
 use pulse53_abi::live::LiveSettings;
+use pulse53_abi::node::{Node, NodesHead};
 use pulse53_abi::served::Served;
 use pulse53_abi::settings::Settings;
 use pulse53_abi::shared::Shared;
@@ -39,6 +40,10 @@ pub unsafe trait SharedLayout {}
 
 // SAFETY: all are `repr(C)` and made of `Shared` words alone.
 unsafe impl SharedLayout for Slot {}
+// SAFETY: as above.
+unsafe impl SharedLayout for Node {}
+// SAFETY: as above.
+unsafe impl SharedLayout for NodesHead {}
 // SAFETY: as above.
 unsafe impl SharedLayout for NameRest {}
 // SAFETY: as above.
@@ -89,6 +94,9 @@ impl<T: SharedLayout> Deref for Region<T> {
 #[expect(missing_docs, reason = "each is the array of the structure it names")]
 pub struct HotMemory {
     pub slots: Region<Slot>,
+    pub nodes: Region<Node>,
+    pub nodes_head: Region<NodesHead>,
+    pub zones: Region<Shared>,
     pub names: Region<NameRest>,
     pub columns: Region<Column>,
     pub variants: Region<Shared>,
@@ -107,6 +115,9 @@ impl HotMemory {
     pub fn owned(sizes: Sizes) -> Self {
         Self {
             slots: Region::owned(sizes.slots as usize),
+            nodes: Region::owned(sizes.nodes as usize),
+            nodes_head: Region::owned(1),
+            zones: Region::owned(sizes.zones as usize),
             names: Region::owned(sizes.names as usize),
             columns: Region::owned(sizes.columns as usize),
             variants: Region::owned(sizes.variants as usize),
@@ -172,6 +183,18 @@ impl Tables for HostTables<'_> {
 
     fn slot(&self, index: u32) -> Option<&Slot> {
         self.memory.slots.get(index as usize)
+    }
+
+    fn nodes_head(&self) -> Option<&NodesHead> {
+        self.memory.nodes_head.first()
+    }
+
+    fn node(&self, index: u32) -> Option<&Node> {
+        self.memory.nodes.get(index as usize)
+    }
+
+    fn zone(&self, number: u32) -> Option<&Shared> {
+        self.memory.zones.get(number as usize)
     }
 
     fn name_rest(&self, index: u32) -> Option<&NameRest> {

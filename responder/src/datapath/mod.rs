@@ -31,6 +31,7 @@ use pulse53_abi::limits::UDP_PAYLOAD_PLAIN;
 use pulse53_core::compile::{Clients, Compiler, GroupIndex};
 use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
 use pulse53_core::model::{Name, RecordType};
+use pulse53_core::nodes;
 use pulse53_core::table::{AnswerTable, Generation};
 
 /// What the kernel half is told by the configuration.
@@ -262,10 +263,11 @@ impl Datapath {
         table: &AnswerTable,
         groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
     ) -> Synced {
-        let synced = self.sync_groups(table, groups);
+        let synced = sync_declared(self.loaded.hot_table_mut(), table, groups);
         let hot = self.loaded.hot_table();
-        let crowded =
-            2 * hot.len() > hot.sizes().slots as usize && hot.len() < self.settings.capacity as usize;
+        let capacity = self.settings.capacity as usize;
+        let is_crowded = |held: usize, room: u32| 2 * held > room as usize && held < capacity;
+        let crowded = is_crowded(hot.len(), hot.sizes().slots) || is_crowded(hot.names(), hot.sizes().nodes);
         if synced.refused > 0 || crowded { self.sync_all(table) } else { synced }
     }
 
@@ -316,6 +318,12 @@ impl Datapath {
     /// Questions in the kernel, and how many had to be left out for want of room.
     pub fn occupancy(&self) -> (usize, usize) {
         (self.loaded.hot_table().len(), self.refused)
+    }
+
+    /// Names the kernel half knows of; zones for which it answers whether a name exists, and zones in all.
+    pub fn names(&self) -> (usize, (usize, usize)) {
+        let hot = self.loaded.hot_table();
+        (hot.names(), hot.whole_zones())
     }
 
     /// Ends the fast path as configured: detached, or pinned and answering on.
@@ -379,19 +387,46 @@ fn keep_fresh(loaded: &Loaded, settings: &Settings) {
 pub fn fill(hot: &mut HotTable, table: &AnswerTable) -> Synced {
     hot.begin_full();
     let mut synced = apply(hot, table, lower::lower(table));
+    let mut now = Instant::now();
+    for zone in nodes::zones(table) {
+        synced.refused += usize::from(hot.put_zone(&zone, now).is_err());
+    }
+    for (number, node) in nodes::nodes(table).enumerate() {
+        if number % 256 == 255 {
+            now = Instant::now();
+        }
+        synced.refused += usize::from(hot.put_node(&node, now).is_err());
+    }
     synced.removed += hot.end_full(table.generation(), Instant::now());
+    hot.settle();
     synced.held = hot.len();
     synced
 }
 
-/// Brings changed groups of a table into a hot table.
+/// Brings groups of a table into a hot table whose answers changed.
 pub fn sync_groups<'a>(
     hot: &mut HotTable,
     table: &AnswerTable,
     groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
 ) -> Synced {
-    let entries = groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype));
-    apply(hot, table, entries)
+    sync_entries(hot, table, of_groups(table, groups), HashSet::new())
+}
+
+/// The same with groups that came or went: with them names do, and those above, and addresses in referrals.
+pub fn sync_declared<'a>(
+    hot: &mut HotTable,
+    table: &AnswerTable,
+    groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
+) -> Synced {
+    let groups: Vec<(&Name, RecordType)> = groups.into_iter().collect();
+    let mut names: HashSet<Name> = HashSet::new();
+    for &(owner, _) in &groups {
+        if names.insert(owner.clone()) {
+            names.extend(nodes::above(table, owner));
+            names.extend(hot.served_by(owner));
+        }
+    }
+    sync_entries(hot, table, of_groups(table, groups), names)
 }
 
 /// Brings groups of a compiler's table into a hot table that a change of health has touched.
@@ -401,7 +436,34 @@ pub fn sync_touched(hot: &mut HotTable, compiler: &Compiler, touched: &[GroupInd
         let (owner, rtype) = compiler.question(index);
         lower::lower_index(table, index, owner, rtype)
     });
-    apply(hot, table, entries)
+    sync_entries(hot, table, entries, HashSet::new())
+}
+
+fn of_groups<'a>(
+    table: &AnswerTable,
+    groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
+) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
+    groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype))
+}
+
+/// Brings entries into a hot table, and then the nodes of these names and of all that the entries make or leave whole.
+fn sync_entries(
+    hot: &mut HotTable,
+    table: &AnswerTable,
+    entries: impl IntoIterator<Item = (HotKey, Result<HotEntry, NotHot>)>,
+    mut names: HashSet<Name>,
+) -> Synced {
+    let mut synced = apply(hot, table, entries);
+    names.extend(hot.touched());
+    let now = Instant::now();
+    for name in names {
+        match nodes::node(table, &name) {
+            Some(node) => synced.refused += usize::from(hot.put_node(&node, now).is_err()),
+            None => hot.remove_node(&name, now),
+        }
+    }
+    hot.settle();
+    synced
 }
 
 /// Puts entries, and removes those that are not hot any more.

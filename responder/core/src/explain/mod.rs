@@ -26,6 +26,7 @@ use crate::model::{
     RoutingPolicy, Snapshot, Zone,
 };
 use crate::nearest::nearest;
+use crate::nodes::answered;
 use crate::rdata::to_route53;
 use crate::resolve::{Located, Question, Reason, locate, owner_of};
 use crate::table::{AnswerTable, Generation, ancestors};
@@ -131,20 +132,22 @@ pub fn explain(
     };
     let owner = owner_of(table, &question);
     explanation.owner = owner.map(|(_, owner)| owner.to_string());
-    let mut fixed = |found, answer, why: &str| {
+    let mut fixed = |found, answer, why_not: Option<String>| {
         explanation.found = found;
         let share = share_told(&BigRational::one());
         explanation.answers = vec![AnswerTold { share, answer }];
-        explanation.path.why = Some(why.to_owned());
+        explanation.path = PathTold { kernel: why_not.is_none(), why: why_not };
     };
     match locate(table, &question) {
         Located::Fixed(_, Reason::NotServed) => return Err(not_served(snapshot, &asked.name)),
         Located::Fixed(_, Reason::NoName) => return Err(no_name(table, &asked.name)),
         Located::Fixed(_, Reason::NoType) => {
-            fixed(Found::NoType, OutcomeTold::NoData, "the kernel holds no negative answers");
+            let lacking = |why| format!("the kernel does not hold all types of the name: {why}");
+            fixed(Found::NoType, OutcomeTold::NoData, answered(table, &question).err().map(lacking));
         }
         Located::Fixed(_, Reason::Delegated) => {
-            fixed(Found::Delegated, OutcomeTold::Referral, "the kernel holds no referrals");
+            let lacking = |why| format!("the kernel does not hold the referral: {why}");
+            fixed(Found::Delegated, OutcomeTold::Referral, answered(table, &question).err().map(lacking));
         }
         Located::Redirected(redirection) => {
             let target = redirection.target(asked.name.as_wire());
@@ -152,12 +155,12 @@ pub fn explain(
             let values = values.iter().map(Name::to_string).collect();
             let (rtype, ttl) = ("CNAME".to_owned(), redirection.ttl.0);
             let answer = OutcomeTold::Records { rtype, ttl, values };
-            fixed(Found::Redirected, answer, "the kernel does not follow DNAME");
+            fixed(Found::Redirected, answer, Some("the kernel does not follow DNAME".to_owned()));
         }
         Located::Fixed(_, Reason::Any) => {
             let values = vec!["RFC8482".to_owned()];
             let answer = OutcomeTold::Records { rtype: "HINFO".to_owned(), ttl: 3600, values };
-            fixed(Found::Any, answer, "the kernel does not answer type ANY");
+            fixed(Found::Any, answer, Some("the kernel does not answer type ANY".to_owned()));
         }
         Located::Group(_) => {
             let exchanged = || Unexplained::Exchanged(asked.name.to_string());
@@ -207,13 +210,12 @@ fn part(snapshot: &Snapshot, asked: &Zone, steps: &[Step<'_>]) -> Snapshot {
 
 fn path_told(table: &AnswerTable, owner: &Name, rtype: RecordType, qtype: RecordType) -> PathTold {
     let lowered = lower_group(table, owner, rtype);
-    match lowered.into_iter().find(|(key, _)| key.qtype == qtype) {
+    let of_type = |asked| lowered.iter().find(move |(key, _)| key.qtype == asked);
+    // A CNAME answers for types that it is not held under, too.
+    match of_type(qtype).or_else(|| of_type(rtype)) {
         Some((_, Ok(_))) => PathTold { kernel: true, why: None },
         Some((_, Err(why))) => PathTold { kernel: false, why: Some(why.to_string()) },
-        None => {
-            let why = format!("the kernel does not hold the {rtype} for type {qtype}");
-            PathTold { kernel: false, why: Some(why) }
-        }
+        None => PathTold { kernel: false, why: None },
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) struct Occupied {
 
 /// A body and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Placed {
-    link: Link,
+pub(super) struct Placed {
+    pub(super) link: Link,
     /// As it was written: looking here is cheaper than reading it back.
     body: HotBody,
 }
@@ -191,6 +191,20 @@ impl Answers {
         Ok(placed.into())
     }
 
+    /// Where this body is: in the present place if it is the same, else in a new one.
+    pub(super) fn keep(
+        &mut self,
+        memory: &HotMemory,
+        body: &HotBody,
+        present: Option<&Placed>,
+        now: Instant,
+    ) -> Result<Placed, Refused> {
+        match present.filter(|present| present.body == *body) {
+            Some(present) => Ok(present.clone()),
+            None => Ok(Placed { link: self.write_body(memory, body, now)?, body: body.clone() }),
+        }
+    }
+
     fn write_body(&mut self, memory: &HotMemory, body: &HotBody, now: Instant) -> Result<Link, Refused> {
         let class = class(body);
         let pool = match class {
@@ -248,7 +262,7 @@ impl Answers {
         }
     }
 
-    fn rest_body(&mut self, link: Link, now: Instant) {
+    pub(super) fn rest_body(&mut self, link: Link, now: Instant) {
         match link.kind() {
             Link::SMALL => self.small.rest(link.index(), now),
             Link::MEDIUM => self.medium.rest(link.index(), now),

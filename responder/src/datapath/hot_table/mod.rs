@@ -6,7 +6,9 @@
 //! an entry's new answer, its old one is removed: userspace answers, and nothing stale stays.
 
 mod answers;
+mod nodes;
 mod pool;
+mod probing;
 mod sizes;
 
 use std::collections::{HashMap, HashSet};
@@ -16,17 +18,20 @@ use std::time::Instant;
 
 use answers::{AnswerImage, Answers, Occupied, padded_words};
 use foldhash::fast::RandomState;
+use nodes::{Nodes, Stock};
 use pool::Pool;
+use probing::Tags;
 use pulse53_abi::client::{CLASSES_PER_WORD, NODE_ENTRIES};
-use pulse53_abi::entry::{
-    FORM_INLINE, NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY, TAG_REMOVED,
-};
-use pulse53_abi::limits::{SERVED_ENTRIES, SERVED_PROBES, SLOT_PROBES};
+use pulse53_abi::entry::{FORM_INLINE, NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion};
+use pulse53_abi::limits::{SERVED_ENTRIES, SERVED_PROBES};
 use pulse53_abi::served::served_start;
 use pulse53_abi::settings::Settings;
+use pulse53_abi::shared::Shared;
 use pulse53_abi::{ABI_VERSION, key};
 use pulse53_core::compile::Clients;
 use pulse53_core::lower::{HotEntry, HotKey};
+use pulse53_core::model::{Name, RecordType};
+use pulse53_core::nodes::{HotNode, HotZone};
 use pulse53_core::table::Generation;
 pub use sizes::{Refused, Sizes};
 
@@ -46,6 +51,9 @@ pub struct HotTable {
     held: HashMap<HotKey, Held, RandomState>,
     names: Pool,
     answers: Answers,
+    nodes: Nodes,
+    /// Names of questions that came or went since their nodes were last written.
+    touched: HashSet<Name>,
     /// The current full synchronization.
     round: u32,
     /// Questions that are never held.
@@ -66,11 +74,13 @@ impl HotTable {
     /// An empty table over zeroed memory, for answers to these clients.
     pub fn new(memory: HotMemory, sizes: Sizes, seed: u64, clients: Arc<Clients>) -> Self {
         let table = Self {
-            memory,
             sizes,
             seed,
             held: HashMap::default(),
             names: Pool::new(sizes.names),
+            nodes: Nodes::new(&memory, sizes.zones),
+            touched: HashSet::new(),
+            memory,
             answers: Answers::new(sizes, clients.partition_words()),
             clients,
             round: 0,
@@ -142,6 +152,8 @@ impl HotTable {
     /// back when they are synchronized.
     pub fn distrust(&mut self, key: HotKey, generation: Generation, now: Instant) -> bool {
         let was_held = self.remove(&key, generation, now);
+        self.nodes.distrust(&self.memory, &key.name);
+        self.settle();
         if self.distrusted.len() < DISTRUSTED_MAX {
             self.distrusted.insert(key);
         }
@@ -158,13 +170,26 @@ impl HotTable {
         self.distrusted = keys;
     }
 
+    /// Names held, of which half as many as there are elements find room with certainty.
+    pub fn names(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Zones for whose names the kernel half answers whether they exist or not, and zones in all.
+    pub fn whole_zones(&self) -> (usize, usize) {
+        self.nodes.whole_zones()
+    }
+
     /// Begins a full synchronization: entries that are not put until [`Self::end_full`] will be removed.
     pub fn begin_full(&mut self) {
         self.round = self.round.wrapping_add(1);
+        self.nodes.begin_full();
     }
 
     /// Ends a full synchronization; tells how many entries went.
     pub fn end_full(&mut self, generation: Generation, now: Instant) -> usize {
+        let (nodes, mut stock) = self.nodes_and_stock(now);
+        nodes.end_full(&mut stock);
         let unwanted: Vec<HotKey> = self
             .held
             .iter()
@@ -172,6 +197,48 @@ impl HotTable {
             .map(|(key, _)| key.clone())
             .collect();
         unwanted.iter().filter(|key| self.remove(key, generation, now)).count()
+    }
+
+    /// Makes a zone's negative answers known.
+    pub fn put_zone(&mut self, zone: &HotZone, now: Instant) -> Result<(), Refused> {
+        let (nodes, mut stock) = self.nodes_and_stock(now);
+        nodes.put_zone(&mut stock, zone)
+    }
+
+    /// Makes a name of a zone known, once the questions for it have been put.
+    pub fn put_node(&mut self, node: &HotNode, now: Instant) -> Result<(), Refused> {
+        self.touched.remove(&node.name);
+        let holds = |&qtype: &RecordType| self.holds(&HotKey { name: node.name.clone(), qtype });
+        let is_whole = node.types.iter().all(holds);
+        let (nodes, mut stock) = self.nodes_and_stock(now);
+        nodes.put(&mut stock, node, is_whole)
+    }
+
+    /// Makes a name unknown.
+    pub fn remove_node(&mut self, name: &Name, now: Instant) {
+        self.touched.remove(name);
+        let (nodes, mut stock) = self.nodes_and_stock(now);
+        nodes.remove(&mut stock, name);
+    }
+
+    /// Names whose nodes have to be put or removed again, since questions for them came or went.
+    pub fn touched(&self) -> Vec<Name> {
+        self.touched.iter().cloned().collect()
+    }
+
+    /// Zone cuts whose referrals hold addresses of a server.
+    pub fn served_by(&self, server: &Name) -> Vec<Name> {
+        self.nodes.served_by(server).cloned().collect()
+    }
+
+    /// Ends a synchronization: from now on the kernel half again answers for what does not exist.
+    pub fn settle(&mut self) {
+        self.nodes.settle(&self.memory);
+    }
+
+    fn nodes_and_stock(&mut self, now: Instant) -> (&mut Nodes, Stock<'_>) {
+        let Self { memory, names, answers, nodes, seed, .. } = self;
+        (nodes, Stock { memory, names, answers, seed: *seed, now })
     }
 
     /// Makes a question answered this way; false if it was already. An older generation than the slot's changes nothing.
@@ -182,6 +249,10 @@ impl HotTable {
         generation: Generation,
         now: Instant,
     ) -> Result<bool, Refused> {
+        // For which names it answers, their nodes say: both change at once.
+        if key.name.is_wildcard() {
+            nodes::open(&self.memory);
+        }
         if let Some(held) = self.held.get_mut(key) {
             held.round = self.round;
             let written = replace(&self.memory, &mut self.answers, held, entry, generation, now);
@@ -191,7 +262,7 @@ impl HotTable {
             return written;
         }
         let tag = self.tag(key);
-        let index = self.free_slot(tag).ok_or(Refused::Slots)?;
+        let index = tags(&self.memory).free(tag).ok_or(Refused::Slots)?;
         let name = self.write_name(key, now)?;
         let written = self.answers.write(&self.memory, entry, &Occupied::default(), now);
         let (image, answer) = match written {
@@ -220,6 +291,7 @@ impl HotTable {
         slot.version.store(version.written().0);
         slot.tag.store(tag);
         self.held.insert(key.clone(), Held { slot: index, name, answer, round: self.round });
+        self.touched.insert(key.name.clone());
         Ok(true)
     }
 
@@ -227,6 +299,7 @@ impl HotTable {
     pub fn remove(&mut self, key: &HotKey, generation: Generation, now: Instant) -> bool {
         match self.held.remove(key) {
             Some(held) => {
+                self.touched.insert(key.name.clone());
                 self.release(held, generation, now);
                 true
             }
@@ -236,17 +309,15 @@ impl HotTable {
 
     /// Frees a slot and lets its answer rest.
     fn release(&mut self, held: Held, generation: Generation, now: Instant) {
-        let slots = &self.memory.slots;
-        let mask = slots.len() - 1;
-        let slot = &slots[held.slot as usize];
-        slot.tag.store(TAG_REMOVED);
-        slot.version.store(SlotVersion(slot.version.load()).writing(generation.0).written().0);
-        // Where no search goes on, the mark is not needed, nor in the removed slots right before.
-        let mut index = held.slot as usize;
-        while slots[(index + 1) & mask].tag.load() == TAG_EMPTY && slots[index].tag.load() == TAG_REMOVED {
-            slots[index].tag.store(TAG_EMPTY);
-            index = index.wrapping_sub(1) & mask;
+        // Where the name is known, a miss says something about it.
+        if self.nodes.len() > 0 {
+            nodes::open(&self.memory);
         }
+        let tags = tags(&self.memory);
+        tags.remove(held.slot);
+        let version = &self.memory.slots[held.slot as usize].version;
+        version.store(SlotVersion(version.load()).writing(generation.0).written().0);
+        tags.tidy(held.slot);
         held.name.into_iter().for_each(|name| self.names.rest(name, now));
         self.answers.rest(&held.answer, &Occupied::default(), now);
     }
@@ -284,13 +355,6 @@ impl HotTable {
         key::hash(self.seed, key.name.as_wire(), key.qtype.to_int())
     }
 
-    fn free_slot(&self, tag: u64) -> Option<u32> {
-        let mask = self.sizes.slots - 1;
-        (0..SLOT_PROBES)
-            .map(|probe| key::slot_start(tag).wrapping_add(probe) & mask)
-            .find(|&index| self.memory.slots[index as usize].tag.load() <= TAG_REMOVED)
-    }
-
     /// Writes what a slot has no room for of a name.
     fn write_name(&mut self, key: &HotKey, now: Instant) -> Result<Option<u32>, Refused> {
         let Some(rest) = key.name.as_wire().get(NAME_INLINE..).filter(|rest| !rest.is_empty()) else {
@@ -302,6 +366,10 @@ impl HotTable {
         }
         Ok(Some(index))
     }
+}
+
+fn tags<'m>(memory: &'m HotMemory) -> Tags<impl Fn(usize) -> &'m Shared> {
+    Tags(|index: usize| &memory.slots[index].tag, memory.slots.len())
 }
 
 /// Writes a new answer into the slot of a held question.

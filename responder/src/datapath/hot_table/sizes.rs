@@ -5,6 +5,7 @@ use std::fmt;
 use pulse53_abi::entry::{Link, NAME_INLINE, RECORDS_INLINE};
 use pulse53_abi::limits::COLUMNS_MAX;
 use pulse53_core::lower::{HotBody, HotEntry, lower};
+use pulse53_core::nodes;
 use pulse53_core::table::AnswerTable;
 
 use super::answers::class;
@@ -15,6 +16,9 @@ use super::answers::class;
 pub struct Sizes {
     /// A power of two.
     pub slots: u32,
+    /// A power of two.
+    pub nodes: u32,
+    pub zones: u32,
     pub names: u32,
     pub columns: u32,
     pub variants: u32,
@@ -27,7 +31,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// What a table's hot entries take, each once; `slots` is their number.
+    /// What a table's hot entries and names take, each once; `slots` and `nodes` are their numbers.
     pub fn needed(table: &AnswerTable) -> Self {
         let mut sizes = Self::default();
         let clients = table.clients();
@@ -54,6 +58,13 @@ impl Sizes {
                 }
             }
         }
+        for zone in nodes::zones(table) {
+            sizes.zones += 1;
+            zone.negative.iter().for_each(|negative| sizes.count(&negative.body));
+        }
+        let (nodes, long) = nodes::count(table, |referral| sizes.count(referral));
+        sizes.nodes = nodes;
+        sizes.names += long;
         sizes
     }
 
@@ -65,12 +76,18 @@ impl Sizes {
         }
     }
 
-    /// Sizes of arrays that hold these counts, with room to grow and for what rests: half of all slots stay free, so that questions are found
+    /// Sizes of arrays that hold these counts, with room to grow and for what rests: half of all slots and nodes stay free, so that they are found
     /// within [`pulse53_abi::limits::SLOT_PROBES`].
     pub fn with_headroom(self, capacity: u32) -> Self {
         let doubled = |count: u32, floor: u32| (2 * count).max(floor);
+        let hashed = |count: u32| {
+            let count = count.min(capacity);
+            doubled(count + count / 4, 1024).next_power_of_two()
+        };
         Self {
-            slots: doubled(self.slots.min(capacity) + self.slots.min(capacity) / 4, 1024).next_power_of_two(),
+            slots: hashed(self.slots),
+            nodes: hashed(self.nodes),
+            zones: doubled(self.zones, 64),
             names: doubled(self.names, 64),
             columns: doubled(self.columns, 4 * COLUMNS_MAX),
             variants: doubled(self.variants, 256),
@@ -86,6 +103,8 @@ impl Sizes {
     pub fn fit(self, sizes: Self, capacity: u32) -> bool {
         let with_spare = |needed: u32, size: u32| needed + needed / 4 <= size;
         2 * self.slots.min(capacity) <= sizes.slots
+            && 2 * self.nodes.min(capacity) <= sizes.nodes
+            && with_spare(self.zones, sizes.zones)
             && with_spare(self.names, sizes.names)
             && with_spare(self.columns, sizes.columns)
             && with_spare(self.variants, sizes.variants)
@@ -100,6 +119,8 @@ impl Sizes {
 #[expect(missing_docs, reason = "each names an array")]
 pub enum Refused {
     Slots,
+    Nodes,
+    Zones,
     Names,
     Columns,
     Variants,
@@ -110,6 +131,8 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Slots => "no free slot near its hash",
+            Self::Nodes => "no room near its hash to say that the name exists",
+            Self::Zones => "no room for its zone",
             Self::Names => "no room for a long name",
             Self::Columns => "no room for the columns of a choice",
             Self::Variants => "no room for its variants by client",

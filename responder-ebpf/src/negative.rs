@@ -1,0 +1,297 @@
+//! What is answered for a question that is not in the hot table: no such type, no such name, a referral; or what a wildcard or a CNAME
+//! says.
+//!
+//! The closest existing name at or above the one that is asked decides, as RFC 1034 section 4.3.2 has it. Whatever is not certain is passed:
+//! what exists but is not held, what is being written, meta types.
+
+use pulse53_abi::entry::{Choice, FORM_CHOICE, Link, TAG_EMPTY};
+use pulse53_abi::key;
+use pulse53_abi::limits::{AUTHORITIES_MAX, NODE_STEPS, SLOT_PROBES};
+use pulse53_abi::node::{
+    NODE_ALIAS, NODE_CUT, NODE_NAME_INLINE, NODE_OPAQUE_BELOW, NODE_PARTIAL, NODE_TYPE, NODE_WILDCARD_BELOW,
+    Node, NodeAnswer, NodeHead, ZoneWord,
+};
+use pulse53_abi::verdict::{DropReason, NoAnswer, PassReason, Verdict};
+
+use crate::ancestors::{self, Ancestor};
+use crate::choose::Chosen;
+use crate::dns::{self, Query};
+use crate::ip::fold;
+use crate::table::{self, Found, Question};
+use crate::tables::NAME_WORDS;
+use crate::udp::Datagram;
+use crate::{Packet, Scratch, Step, Tables};
+
+const CNAME: u16 = 5;
+const OPT: u16 = 41;
+const DS: u16 = 43;
+/// TKEY, TSIG, IXFR, AXFR, MAILB and MAILA, which are no questions for data (D-5, D-6).
+const META: core::ops::RangeInclusive<u16> = 249..=254;
+const ANY: u16 = 255;
+
+const NXDOMAIN: u8 = 3;
+
+/// What answers in place of a hot entry, as plain words.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Substitute {
+    /// `FORM_…`
+    form: u64,
+    answer: u64,
+    /// [`HAS_ANSWER`], or one more than the [`NoAnswer`].
+    kind: u64,
+    /// Offset in the query's name of the name that owns the authority records.
+    owner_at: u64,
+    /// How many of those records begin at odd offsets.
+    odd: u64,
+    /// The number of those records, and the pointer in place of their owners as it stands in the packet.
+    authorities: u64,
+    pointer: u64,
+}
+
+/// `Substitute::kind` of an entry that answers, of a wildcard or with a CNAME.
+const HAS_ANSWER: u64 = 0;
+
+impl Substitute {
+    /// Nothing.
+    pub(crate) const fn new() -> Self {
+        Self { form: 0, answer: 0, kind: HAS_ANSWER, owner_at: 0, odd: 0, authorities: 0, pointer: 0 }
+    }
+
+    #[inline(always)]
+    const fn of_entry(found: Found) -> Self {
+        Self { form: found.form as u64, answer: found.answer, ..Self::new() }
+    }
+
+    #[inline(always)]
+    const fn without_answer(body: Link, kind: NoAnswer, owner_at: usize, odd: u8) -> Self {
+        let answer = Choice { link: body, mask: 0 }.pack();
+        let (kind, owner_at) = (1 + kind as u64, owner_at as u64);
+        Self { form: FORM_CHOICE as u64, answer, kind, owner_at, odd: odd as u64, ..Self::new() }
+    }
+
+    /// As if it had been found in the hot table.
+    #[inline(always)]
+    pub(crate) const fn entry(&self) -> Found {
+        Found { form: self.form as u8, answer: self.answer }
+    }
+
+    #[inline(always)]
+    const fn kind(&self) -> Option<NoAnswer> {
+        match self.kind {
+            HAS_ANSWER => None,
+            kind if kind == 1 + NoAnswer::NoData as u64 => Some(NoAnswer::NoData),
+            kind if kind == 1 + NoAnswer::NxDomain as u64 => Some(NoAnswer::NxDomain),
+            _ => Some(NoAnswer::Referral),
+        }
+    }
+}
+
+/// Finds what answers in place of a hot entry, and leaves it in the scratch memory.
+#[inline(always)]
+pub(crate) fn find(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    query: &Query,
+    scratch: &mut Scratch,
+) -> Step<()> {
+    let replaced = Verdict::Pass(PassReason::Replaced);
+    if query.qtype == 0 || query.qtype == OPT || META.contains(&query.qtype) {
+        return Err(NOT_HOT);
+    }
+    let head = tables.nodes_head().ok_or(NOT_HOT)?;
+    let version = head.version.load();
+    if version & 1 != 0 {
+        return Err(replaced);
+    }
+    let labels = ancestors::walk(packet, query, scratch)?;
+    let first = labels.saturating_sub(head.labels_max.load() as usize);
+    let closest = closest(packet, tables, query, scratch, labels, first, head.mask.load() as u32)?;
+    let found = decide(tables, query, scratch, closest)?;
+    if head.version.load() != version {
+        return Err(replaced);
+    }
+    scratch.found = found;
+    Ok(())
+}
+
+const NOT_HOT: Verdict = Verdict::Pass(PassReason::NotHot);
+
+/// A node with its name, which is in the scratch memory.
+struct Closest {
+    head: NodeHead,
+    answer: NodeAnswer,
+    name: Ancestor,
+    /// Offset of the name in the query's name; of a wildcard, that of the closest encloser.
+    at: usize,
+    is_wildcard: bool,
+}
+
+/// The node of the name itself, of its closest encloser, or of the wildcard below that. The search begins at a label.
+#[inline(always)]
+fn closest(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    query: &Query,
+    scratch: &mut Scratch,
+    labels: usize,
+    first: usize,
+    mask: u32,
+) -> Step<Closest> {
+    let mut state = first as u64;
+    for _ in 0..NODE_STEPS {
+        let forgotten = packet.forget(state);
+        let number = (forgotten & 0xff) as usize;
+        let is_wildcard = forgotten & AS_WILDCARD != 0;
+        let at = ancestors::label_at(scratch, number);
+        let name = ancestors::take(packet, query, scratch, tables.seed(), at, is_wildcard);
+        if let Some(node) = search(tables, key::finish(name.hash, NODE_TYPE), mask)
+            && is_name(tables, node, &name, scratch)
+        {
+            let (head, answer) = (node.head.load(), node.answer.load());
+            let has_wildcard = NodeHead::unpack(head).flags & BELOW == NODE_WILDCARD_BELOW;
+            if at == 0 || is_wildcard || !has_wildcard {
+                let head = NodeHead::unpack(packet.forget(head));
+                let answer = NodeAnswer::unpack(packet.forget(answer));
+                let known = packet.forget(name.len as u64 | (at as u64) << 8 | u64::from(is_wildcard) << 16);
+                let name = Ancestor { hash: packet.forget(name.hash), len: (known & 0xff) as usize };
+                let (at, is_wildcard) = ((known >> 8 & 0xff) as usize, known >> 16 & 1 != 0);
+                return Ok(Closest { head, answer, name, at, is_wildcard });
+            }
+            state = forgotten | AS_WILDCARD;
+        } else {
+            // A wildcard that is said to be there, and a root above all: without them nothing is certain.
+            if is_wildcard || number >= labels {
+                return Err(NOT_HOT);
+            }
+            state = forgotten + 1;
+        }
+    }
+    Err(NOT_HOT)
+}
+
+/// In the state of the search: the wildcard below the present name is looked for.
+const AS_WILDCARD: u64 = 1 << 8;
+
+/// Flags that decide about names below a node.
+const BELOW: u8 = NODE_CUT | NODE_OPAQUE_BELOW | NODE_WILDCARD_BELOW;
+
+#[inline(always)]
+fn search<T: Tables>(tables: &T, tag: u64, mask: u32) -> Option<&Node> {
+    let start = key::slot_start(tag);
+    for probe in 0..SLOT_PROBES {
+        let node = tables.node(start.wrapping_add(probe) & mask)?;
+        let present = node.tag.load();
+        if present == tag {
+            return Some(node);
+        }
+        if present == TAG_EMPTY {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether the node is that of the name in the scratch memory.
+#[inline(always)]
+fn is_name(tables: &impl Tables, node: &Node, name: &Ancestor, scratch: &Scratch) -> bool {
+    let head = NodeHead::unpack(node.head.load());
+    if usize::from(head.name_len) != name.len {
+        return false;
+    }
+    let mut difference = 0;
+    for index in 0..NODE_NAME_INLINE / 8 {
+        difference |= key::fold(scratch.owner[index]) ^ node.name[index].load();
+    }
+    if name.len <= NODE_NAME_INLINE {
+        return difference == 0;
+    }
+    let Some(rest) = tables.name_rest(head.rest) else { return false };
+    for index in NODE_NAME_INLINE / 8..NAME_WORDS {
+        if 8 * index >= name.len {
+            break;
+        }
+        difference |= key::fold(scratch.owner[index]) ^ rest.words[index - NODE_NAME_INLINE / 8].load();
+    }
+    difference == 0
+}
+
+/// What the closest name makes of the question.
+#[inline(always)]
+fn decide(tables: &impl Tables, query: &Query, scratch: &mut Scratch, closest: Closest) -> Step<Substitute> {
+    let Closest { head, answer, name, at, is_wildcard } = closest;
+    let flags = head.flags;
+    let is_itself = at == 0 && !is_wildcard;
+    let zone = tables.zone(answer.zone).ok_or(NOT_HOT)?;
+    let zone = ZoneWord::unpack(zone.load()).ok_or(NOT_HOT)?;
+    if flags & NODE_CUT != 0 && !(is_itself && query.qtype == DS) {
+        if is_wildcard || answer.referral == Link::INLINE {
+            return Err(NOT_HOT);
+        }
+        return Ok(Substitute::without_answer(answer.referral, NoAnswer::Referral, at, head.odd));
+    }
+    let apex_at = query.name_len.wrapping_sub(usize::from(zone.apex_len)) & 0xff;
+    if !is_itself && !is_wildcard {
+        if flags & NODE_OPAQUE_BELOW != 0 {
+            return Err(NOT_HOT);
+        }
+        return Ok(Substitute::without_answer(zone.negative, NoAnswer::NxDomain, apex_at, 0));
+    }
+    // The name itself or the wildcard owns the records of each type that exists.
+    if query.qtype == ANY {
+        return Err(NOT_HOT);
+    }
+    let qtype = if flags & NODE_ALIAS != 0 { CNAME } else { query.qtype };
+    let question = Question { tag: key::finish(name.hash, qtype), qtype, name_len: name.len };
+    if let Some(found) = table::look_up(tables, &question, &scratch.owner, &mut scratch.records)? {
+        return Ok(Substitute::of_entry(found));
+    }
+    if flags & (NODE_PARTIAL | NODE_ALIAS) != 0 {
+        return Err(NOT_HOT);
+    }
+    Ok(Substitute::without_answer(zone.negative, NoAnswer::NoData, apex_at, 0))
+}
+
+/// Completes a chosen body that is the same for every name: the RCODE, and what its owner names, which point into the question, add to
+/// the sum.
+#[inline(always)]
+pub(crate) fn complete(chosen: &mut Chosen, scratch: &mut Scratch) {
+    let found = &mut scratch.found;
+    let head = &mut chosen.head;
+    if found.kind == HAS_ANSWER {
+        return;
+    }
+    if found.kind == 1 + NoAnswer::NxDomain as u64 {
+        head.flags |= NXDOMAIN;
+    }
+    let pointer = (0xc000 | (dns::HEADER as u16 + (found.owner_at & 0xff) as u16)).to_be();
+    let odd = found.odd & 0xff;
+    let even = u64::from(head.authorities).wrapping_sub(odd) & 0xff;
+    head.sum = fold(u64::from(head.sum) + even * u64::from(pointer) + odd * u64::from(pointer.swap_bytes()));
+    found.pointer = pointer.into();
+    found.authorities = head.authorities.into();
+}
+
+/// Writes the owner names of authority records, which are whole but for these; tells what there is in place of an answer.
+#[inline(always)]
+pub(crate) fn write_owners(
+    packet: &mut impl Packet,
+    datagram: &Datagram,
+    query: &Query,
+    scratch: &Scratch,
+) -> Step<Option<NoAnswer>> {
+    let damaged = Verdict::Drop(DropReason::Damaged);
+    let found = &scratch.found;
+    let mut at = datagram.payload_at + dns::HEADER + query.name_len + dns::QUESTION_TAIL;
+    for number in 0..u64::from(AUTHORITIES_MAX) {
+        if number >= found.authorities {
+            break;
+        }
+        at = packet.forget(at as u64) as usize;
+        packet.store(at, found.pointer as u16).ok_or(damaged)?;
+        // Type, class, TTL, and then the length of what follows.
+        let rdata_len = u16::from_be(packet.load(at + 10).ok_or(damaged)?);
+        at += 12 + usize::from(rdata_len);
+    }
+    Ok(found.kind())
+}

@@ -1,0 +1,196 @@
+//! Names that come and go: what is absent is absent from one table, and answered as if the tables had been filled anew.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fastpath::Scratch;
+use fastpath::host::Frame;
+use fastrand::Rng;
+use pulse53::datapath::{self, HotMemory, HotTable, LoadError, Loaded, Sizes};
+use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
+use pulse53_abi::limits::UDP_PAYLOAD_MAX;
+use pulse53_abi::verdict::Verdict;
+use pulse53_core::compile::Compiler;
+use pulse53_core::geo::GeoDb;
+use pulse53_core::table::{AnswerTable, Generation};
+use pulse53_tests::engines::SERVED;
+use pulse53_tests::frame::{Opt, QueryFrame};
+use pulse53_tests::seed;
+use pulse53_tests::tangled::Tangled;
+
+/// No answer here goes by lot.
+const DRAW: u64 = 53;
+
+fn query(random: &mut Rng, tangled: &Tangled) -> QueryFrame {
+    let query = tangled.query(random).with_edns(Opt { size: UDP_PAYLOAD_MAX, ..Opt::default() });
+    let client: SocketAddr = "198.51.100.1:4242".parse().unwrap();
+    QueryFrame::new(client, SERVED[0].parse().unwrap(), query.octets())
+}
+
+fn in_userspace(table: &AnswerTable, query: &QueryFrame) -> Vec<u8> {
+    let source = query.client.ip();
+    let received = Received { packet: &query.message, source, transport: Transport::Udp, at: Duration::ZERO };
+    let mut message = Vec::new();
+    respond(table, &ReplySettings::default(), &received, DRAW, &mut message).expect("a reply");
+    message
+}
+
+fn hot(sizes: Sizes, table: &AnswerTable) -> HotTable {
+    let mut hot = HotTable::new(HotMemory::owned(sizes), sizes, 53, table.clients().clone());
+    hot.serve(&[SERVED[0].parse().unwrap()]);
+    datapath::fill(&mut hot, table);
+    hot
+}
+
+/// What the fast path does with a query; if it answers, then as userspace does.
+fn verdict(hot: &HotTable, table: &AnswerTable, query: &QueryFrame) -> Verdict {
+    let mut frame = Frame::new(query.octets());
+    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), DRAW, 0);
+    let verdict = fastpath::run(&mut frame, &tables, &mut Scratch::new());
+    if verdict.is_reply() {
+        assert_eq!(frame.octets, query.reply_octets(&in_userspace(table, query)), "{query:?}");
+    }
+    verdict
+}
+
+/// Takes up what is declared next, as the agent does.
+fn succeed(compiler: &mut Compiler, hot: &mut HotTable, tangled: &Tangled, version: u8) -> bool {
+    let generation = compiler.table().generation().next();
+    let snapshot = tangled.snapshot(version);
+    let succession = compiler.succeed(&snapshot, &GeoDb::default(), &|_| true, generation);
+    *compiler = succession.compiler;
+    match &succession.changed {
+        Some(changed) => {
+            let changed = changed.iter().map(|(owner, rtype)| (owner, *rtype));
+            datapath::sync_declared(hot, compiler.table(), changed);
+        }
+        None => {
+            datapath::fill(hot, compiler.table());
+        }
+    }
+    succession.changed.is_some()
+}
+
+#[test]
+fn changes_leave_what_filling_anew_would() {
+    let mut random = seed::random();
+    let mut in_place = 0;
+    for _ in 0..40 {
+        let mut tangled = Tangled::new(&mut random, 40);
+        let mut compiler = Compiler::new(&tangled.snapshot(1), &|_| true, Generation(1));
+        let sizes =
+            Sizes { names: 4096, small: 4096, ..Sizes::needed(compiler.table()).with_headroom(u32::MAX) };
+        let mut changing = hot(sizes, compiler.table());
+        for _ in 0..12 {
+            let divide = random.u8(..6) == 0;
+            tangled.change(&mut random, divide);
+            in_place += usize::from(succeed(&mut compiler, &mut changing, &tangled, 1 + random.u8(..2)));
+            let anew = hot(sizes, compiler.table());
+            assert_eq!((changing.len(), changing.names()), (anew.len(), anew.names()));
+            for _ in 0..60 {
+                let query = query(&mut random, &tangled);
+                let expected = verdict(&anew, compiler.table(), &query);
+                assert_eq!(verdict(&changing, compiler.table(), &query), expected, "{query:?}");
+            }
+        }
+    }
+    assert!(in_place > 100, "only {in_place} changes were taken up in place");
+}
+
+/// Where memory runs out nothing is made up: what the tables do not hold, userspace answers.
+#[test]
+fn without_room_nothing_is_absent_that_exists() {
+    let mut random = seed::random();
+    let (mut answered, mut passed) = (0, 0);
+    for round in 0..40u32 {
+        let mut tangled = Tangled::new(&mut random, 60);
+        let mut compiler = Compiler::new(&tangled.snapshot(1), &|_| true, Generation(1));
+        let whole = Sizes::needed(compiler.table()).with_headroom(u32::MAX);
+        let sizes = match round % 5 {
+            0 => Sizes { nodes: 64, ..whole },
+            1 => Sizes { slots: 64, ..whole },
+            2 => Sizes { names: 10, ..whole },
+            3 => Sizes { small: 6, ..whole },
+            _ => Sizes { zones: 2, ..whole },
+        };
+        let mut hot = hot(sizes, compiler.table());
+        for _ in 0..8 {
+            tangled.change(&mut random, true);
+            succeed(&mut compiler, &mut hot, &tangled, 1 + random.u8(..2));
+            for _ in 0..100 {
+                match verdict(&hot, compiler.table(), &query(&mut random, &tangled)).is_reply() {
+                    true => answered += 1,
+                    false => passed += 1,
+                }
+            }
+        }
+    }
+    println!("{answered} answered, {passed} passed");
+    assert!(answered > 1000 && passed > 1000, "{answered} answered, {passed} passed");
+}
+
+/// Each reply is that of the one table or of the other, whatever is read while it is written (law 4).
+#[test]
+fn readers_see_one_namespace_or_the_other() {
+    let mut random = seed::random();
+    let first = Tangled::new(&mut random, 60);
+    let mut second = first.clone();
+    (0..20).for_each(|_| second.change(&mut random, true));
+    let compiled = [(&first, 1), (&second, 2)]
+        .map(|(tangled, version)| Compiler::new(&tangled.snapshot(version), &|_| true, Generation(1)));
+    let [here, there] = compiled.each_ref().map(Compiler::table);
+    let sizes = [here, there].map(|table| Sizes::needed(table).with_headroom(u32::MAX));
+    let larger = |of: fn(&Sizes) -> u32| sizes.iter().map(of).max().unwrap_or(0);
+    // What is exchanged rests for a second.
+    let sizes = Sizes {
+        slots: larger(|s| s.slots),
+        nodes: larger(|s| s.nodes),
+        names: 1 << 18,
+        small: 1 << 18,
+        ..sizes[0]
+    };
+    let mut loaded = match Loaded::load(sizes, here.clients(), UDP_PAYLOAD_MAX, 0) {
+        Ok(loaded) => loaded,
+        Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {
+            return pulse53_tests::skip(&error.to_string());
+        }
+        Err(error) => panic!("{error:?}"),
+    };
+    let queries: Vec<QueryFrame> =
+        (0..400).map(|number| query(&mut random, if number % 2 == 0 { &first } else { &second })).collect();
+    let (mut runner, hot) = loaded.parts().expect("the program is there");
+    hot.serve(&[SERVED[0].parse().unwrap()]);
+    datapath::fill(hot, here);
+    let done = AtomicBool::new(false);
+    let (answers, passes) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut answers, mut passes) = (0, 0);
+            while !done.load(Ordering::SeqCst) {
+                for query in &queries {
+                    let (action, octets) = runner.test_run(&query.octets()).expect("the program runs");
+                    const XDP_TX: u32 = 3;
+                    if action != XDP_TX {
+                        passes += 1;
+                        continue;
+                    }
+                    answers += 1;
+                    let right = [here, there].map(|table| query.reply_octets(&in_userspace(table, query)));
+                    assert!(right.contains(&octets), "{query:?}\nneither of {right:02x?}:\n{octets:02x?}");
+                }
+            }
+            (answers, passes)
+        });
+        for round in 0..600 {
+            let synced = datapath::fill(hot, [there, here][round % 2]);
+            assert_eq!(synced.refused, 0);
+            if round % 4 == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+        reader.join().expect("the reader holds")
+    });
+    println!("{answers} answers and {passes} passes");
+    assert!(answers > 1000, "only {answers} answers");
+}
