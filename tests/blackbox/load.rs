@@ -1,6 +1,7 @@
 //! Load from the usual tools: nothing is lost, and the kernel answers.
 
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::harness::command::{is_installed, run, succeed, text};
 use crate::harness::network::SERVED;
@@ -30,6 +31,52 @@ fn dnsperf_loses_nothing() {
         assert_eq!(count("Response codes:       NOERROR"), sent, "{said}");
         let [kernel, all] = [agent.kernel_replies() - kernel, agent.replies() - all];
         assert!(all >= sent, "{all} replies to {sent} queries");
+        assert!(kernel * 100 > all * 99, "{kernel} of {all} replies from the kernel");
+    }
+}
+
+/// A flood of names that do not exist costs userspace nothing, and a well-behaved client no answer.
+#[test]
+fn a_flood_of_random_subdomains_is_answered_in_the_kernel() {
+    if !is_installed("dnsperf") {
+        return pulse53_tests::skip("dnsperf");
+    }
+    let Some(site) = Site::make() else { return };
+    site.serve_zone("", &format!("{ZONE}d.ent IN TXT \"below\"\n*.wild IN A 198.51.100.3\n"));
+    site.place.write("queries", QUERIES);
+    let mut random = pulse53_tests::seed::random();
+    let mut flood = String::new();
+    for _ in 0..20_000 {
+        let below = ["", "", "a.", "ent.", "wild.", "x.y."][random.usize(..6)];
+        let label: String = (0..random.usize(4..16)).map(|_| random.alphanumeric()).collect();
+        flood += &format!("{label}.{below}example.com {}\n", ["A", "AAAA", "TXT"][random.usize(..3)]);
+    }
+    site.place.write("flood", flood);
+    let agent = site.start();
+    for server in SERVED {
+        let [kernel, all] = [agent.kernel_replies(), agent.replies()];
+        let dnsperf = |queries, arguments: &[&str]| {
+            let mut dnsperf = site.network.client.command(Path::new("dnsperf"));
+            dnsperf.args(["-s", &server.ip().to_string()]).args(arguments);
+            dnsperf.arg("-d").arg(site.place.file(queries));
+            dnsperf
+        };
+        let mut flood = dnsperf("flood", &["-l", "4", "-q", "1000"]);
+        let flood = flood.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("dnsperf starts");
+        let said = succeed(&mut dnsperf("queries", &["-l", "2", "-Q", "1000"]));
+        let count =
+            |said: &str, what| number_after(said, what).unwrap_or_else(|| panic!("no {what:?} in\n{said}"));
+        let sent = count(&said, "Queries sent:");
+        assert!(sent > 500, "{said}");
+        assert_eq!(
+            (count(&said, "Queries lost:"), count(&said, "Response codes:       NOERROR")),
+            (0, sent),
+            "{said}"
+        );
+        let flooded = text(&flood.wait_with_output().expect("dnsperf ends"));
+        assert!(count(&flooded, "Queries completed:") > 10_000, "{flooded}");
+        assert!(flooded.contains("NXDOMAIN"), "{flooded}");
+        let [kernel, all] = [agent.kernel_replies() - kernel, agent.replies() - all];
         assert!(kernel * 100 > all * 99, "{kernel} of {all} replies from the kernel");
     }
 }

@@ -132,8 +132,8 @@ fn checked_records_that_caches_keep() {
 #[test]
 fn questions_the_kernel_cannot_answer() {
     check(
-        &[record("*", ""), record("www", "")],
-        &["userspace r.json:1:2: \\052.example.com. A: it comes from a wildcard"],
+        &[record("\\\\000", ""), record("*", ""), record("www", "")],
+        &["userspace r.json:1:2: \\000.example.com. A: the name holds a zero octet"],
     );
 }
 

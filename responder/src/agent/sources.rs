@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use pulse53_abi::verdict::NoAnswer;
+
 use crate::metrics::{
-    DISPLACED_CONNECTIONS, FINDINGS, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES, KERNEL_REFUSED,
-    KERNEL_VERDICTS, LIMITED, LOST_QUERIES, QUERY_LOG_LOST, REFUSED_CONNECTIONS, REPLIES, SAMPLES, SILENT,
-    Sample, Source, TRUNCATED, UNSENT, ZONES,
+    DISPLACED_CONNECTIONS, FINDINGS, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES, KERNEL_NAMES,
+    KERNEL_REFUSED, KERNEL_VERDICTS, KERNEL_ZONES, LIMITED, LOST_QUERIES, QUERY_LOG_LOST,
+    REFUSED_CONNECTIONS, REPLIES, SAMPLES, SILENT, Sample, Source, TRUNCATED, UNSENT, ZONES,
 };
 use crate::publish::Shared;
 use crate::query_log::QueryLog;
@@ -66,9 +68,14 @@ pub(super) fn published(shared: Shared) -> Source {
             samples.push(Sample::new(&LIMITED, labels, count as f64));
         }
         if let Some(replies) = kernel_replies(&counters) {
-            let labels: [(&str, &dyn std::fmt::Display); 3] =
-                [("path", &"kernel"), ("transport", &"udp"), ("rcode", &"NOERROR")];
-            samples.push(Sample::new(&REPLIES, labels, replies as f64));
+            let nxdomain = NoAnswer::NxDomain.label();
+            let absent =
+                counters.iter().find(|(verdict, _)| *verdict == nxdomain).map_or(0, |(_, count)| *count);
+            for (rcode, count) in [("NOERROR", replies - absent), ("NXDOMAIN", absent)] {
+                let labels: [(&str, &dyn std::fmt::Display); 3] =
+                    [("path", &"kernel"), ("transport", &"udp"), ("rcode", &rcode)];
+                samples.push(Sample::new(&REPLIES, labels, count as f64));
+            }
         }
         if let Some(datapath) = shared.datapath().as_ref() {
             for (interface, mode) in datapath.attached() {
@@ -80,6 +87,9 @@ pub(super) fn published(shared: Shared) -> Source {
             samples.push(Sample::new(&KERNEL_ENTRIES, [], held as f64));
             samples.push(Sample::new(&KERNEL_REFUSED, [], refused as f64));
             samples.push(Sample::new(&KERNEL_DISTRUSTED, [], datapath.distrusted() as f64));
+            let (names, (whole, _)) = datapath.names();
+            samples.push(Sample::new(&KERNEL_NAMES, [], names as f64));
+            samples.push(Sample::new(&KERNEL_ZONES, [], whole as f64));
         }
         samples
     })
@@ -108,6 +118,8 @@ pub(super) fn kernel_counters(shared: &Shared) -> Vec<(&'static str, u64)> {
 
 /// Replies of the kernel half, those that slipped among them; none without it.
 pub(super) fn kernel_replies(counters: &[(&'static str, u64)]) -> Option<u64> {
-    let replies = counters.iter().filter(|(verdict, _)| ["reply", "slip"].contains(verdict));
+    let no_answer = |verdict: &str| NoAnswer::ALL.iter().any(|kind| kind.label() == verdict);
+    let replies =
+        counters.iter().filter(|(verdict, _)| ["reply", "slip"].contains(verdict) || no_answer(verdict));
     replies.map(|(_, count)| *count).reduce(|sum, count| sum + count)
 }

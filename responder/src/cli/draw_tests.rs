@@ -158,7 +158,7 @@ client    unknown; --client ADDRESS says who asks
 the name exists, and has no AAAA record
 
 answers   100 %  NODATA: no record
-path      userspace: the kernel holds no negative answers
+path      kernel
 ",
     );
 }

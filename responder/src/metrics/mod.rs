@@ -78,6 +78,8 @@ metrics! {
     /// Labels: `outcome`.
     SAMPLES = Counter "kernel_samples", "Kernel answers that userspace gave again: same, different, unsure (something was changing meanwhile) or lost (no room)";
     KERNEL_DISTRUSTED = Gauge "kernel_distrusted_entries", "Questions left to userspace because a kernel answer differed; should never be anything but 0";
+    KERNEL_NAMES = Gauge "kernel_names", "Names the kernel knows to exist, empty non-terminals among them";
+    KERNEL_ZONES = Gauge "kernel_whole_zones", "Zones all of whose names the kernel knows, so that it answers for those that do not exist";
     ZONES = Gauge "zones", "Zones served";
     FINDINGS = Gauge "compile_findings", "Record set groups that could not be compiled and answer SERVFAIL";
     /// Labels: `check`.
