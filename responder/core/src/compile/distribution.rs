@@ -105,8 +105,11 @@ const FEW: usize = 8;
 
 type Numbered<T> = SmallVec<[(Arc<Answer>, T); FEW]>;
 
+/// A distribution with its weight in a mixture.
+type Weighed<'a, T> = (&'a [(Arc<Answer>, T)], u32);
+
 /// The parts by weight, in lowest terms; none on overflow.
-fn mix<T: Whole>(parts: &[(&[(Arc<Answer>, T)], u32)]) -> Option<Numbered<T>> {
+fn mix<T: Whole>(parts: &[Weighed<'_, T>]) -> Option<Numbered<T>> {
     let total = |part: &[(Arc<Answer>, T)]| sum(part.iter().map(|(_, number)| number));
     let sums: SmallVec<[T; FEW]> = parts.iter().map(|(part, _)| total(part)).collect::<Option<_>>()?;
     let common = common_multiple(&sums)?;
@@ -117,7 +120,7 @@ fn mix<T: Whole>(parts: &[(&[(Arc<Answer>, T)], u32)]) -> Option<Numbered<T>> {
             terms.push((answer, number.checked_mul(&factor)?));
         }
     }
-    terms.sort_by(|(a, _), (b, _)| a.cmp(b));
+    terms.sort_by_key(|(answer, _)| *answer);
     let mut mixed: Numbered<T> = SmallVec::new();
     for (answer, number) in terms {
         match mixed.last_mut() {
