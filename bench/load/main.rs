@@ -16,6 +16,7 @@ mod peers;
 mod plot;
 mod server;
 mod session;
+mod tools;
 mod two_cpus;
 mod updates;
 mod zone;
@@ -86,6 +87,7 @@ fn main() -> Result<()> {
     measurements.extend(updates::measurements());
     measurements.extend(memory::measurements());
     measurements.extend(peers::measurements());
+    measurements.extend(tools::measurements());
     match &arguments.filter {
         Some(filter) => measurements.retain(|measurement| measurement.name.contains(filter.as_str())),
         None => measurements.retain(|measurement| !measurement.is_long || arguments.list),

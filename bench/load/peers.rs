@@ -36,7 +36,7 @@ const WAYS: [Way; 4] = [
 
 /// Queries a second at which programs in the kernel do their best, and those behind sockets.
 const FAST: [Option<u32>; 2] = [None, Some(1_000_000)];
-const SOCKETS: [Option<u32>; 4] = [Some(50_000), Some(100_000), Some(200_000), Some(400_000)];
+const SOCKETS: [Option<u32>; 3] = [Some(50_000), Some(100_000), Some(200_000)];
 
 /// Fewer than elsewhere: each of these takes longer.
 const ROUNDS: usize = 3;

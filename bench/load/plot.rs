@@ -39,7 +39,21 @@ pub fn draw(directory: &Path, figures: &[Figure]) -> Result<Vec<PathBuf>> {
         bars(&path, title, &loops)?;
         written.push(path);
     }
+    let peers: Vec<Bar> = figures.iter().filter_map(peer_bar).collect();
+    if !peers.is_empty() {
+        let path = directory.join("peers.svg");
+        bars(&path, "Answers a CPU-second, as a share of pulse53's on the same zone (%)", &peers)?;
+        written.push(path);
+    }
     Ok(written)
+}
+
+/// A bar of another server: what it answers for what pulse53 does.
+fn peer_bar(figure: &Figure) -> Option<Bar> {
+    let name = figure.name.strip_prefix("peers/")?.to_owned();
+    let (ours, theirs) = figure.medians();
+    let share = 100.0 * theirs? / ours;
+    Some(Bar { name, parts: [share, 0.0], goal: None, number: format!("{} %", told(share)) })
 }
 
 /// A bar of the one-CPU loop: the reflector, then what is above it.

@@ -57,7 +57,7 @@ impl Answering {
         for &rate in rates {
             lane.load(&Load { rate, ..*load })?;
             // Frames that come too early for the rate are let go, and cost a part of one that is sent.
-            let frames = if rate.is_some() { 12_000_000 } else { 4_000_000 };
+            let frames = if rate.is_some() { 4_000_000 } else { 2_000_000 };
             lane.run_by(frames / 8, BATCH)?;
             let before = self.cpu_ns();
             let run = lane.run_by(frames, BATCH)?;
