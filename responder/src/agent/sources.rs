@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pulse53_abi::verdict::NoAnswer;
 
 use crate::metrics::{
-    DISPLACED_CONNECTIONS, FINDINGS, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES, KERNEL_NAMES,
-    KERNEL_REFUSED, KERNEL_VERDICTS, KERNEL_ZONES, LIMITED, LOST_QUERIES, QUERY_LOG_LOST,
+    DISPLACED_CONNECTIONS, FINDINGS, KERNEL_CAPACITY, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES,
+    KERNEL_NAMES, KERNEL_REFUSED, KERNEL_VERDICTS, KERNEL_ZONES, LIMITED, LOST_QUERIES, QUERY_LOG_LOST,
     REFUSED_CONNECTIONS, REPLIES, SAMPLES, SILENT, Sample, Source, TRUNCATED, UNSENT, ZONES,
 };
 use crate::publish::Shared;
@@ -85,6 +85,7 @@ pub(super) fn published(shared: Shared) -> Source {
             }
             let (held, refused) = datapath.occupancy();
             samples.push(Sample::new(&KERNEL_ENTRIES, [], held as f64));
+            samples.push(Sample::new(&KERNEL_CAPACITY, [], f64::from(datapath.capacity())));
             samples.push(Sample::new(&KERNEL_REFUSED, [], refused as f64));
             samples.push(Sample::new(&KERNEL_DISTRUSTED, [], datapath.distrusted() as f64));
             let (names, (whole, _)) = datapath.names();

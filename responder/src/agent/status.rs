@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Agent;
 use super::sources::{kernel_counters, kernel_replies};
-use crate::api::control::{InterfaceStatus, Limited, ReplyShare, Status, ZoneStatus};
+use crate::api::control::{InterfaceStatus, KernelTable, Limited, ReplyShare, Status, ZoneStatus};
 use crate::declared::record_set_count;
 
 impl Agent {
@@ -28,6 +28,11 @@ impl Agent {
             };
             datapath.attached().map(interface).collect()
         });
+        let kernel_table = self.published.datapath().as_ref().map(|datapath| {
+            let (questions, without_room) = datapath.occupancy();
+            let (capacity, distrusted) = (datapath.capacity(), datapath.distrusted());
+            KernelTable { questions, capacity, without_room, distrusted }
+        });
         let findings = self.published.findings();
         let findings = findings.iter().map(|finding| {
             format!("{} {} in zone {}: {}", finding.owner, finding.rtype, finding.zone, finding.what)
@@ -48,6 +53,7 @@ impl Agent {
             listen: self.serving.addresses().iter().map(ToString::to_string).collect(),
             interfaces,
             kernel_problem: self.kernel_problem.clone(),
+            kernel_table,
             replies: ReplyShare { kernel, userspace },
             limited,
             zones: zones.collect(),

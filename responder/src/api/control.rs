@@ -52,6 +52,9 @@ pub struct Status {
     /// Why the kernel does not answer, if it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_problem: Option<String>,
+    /// What the kernel can answer, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_table: Option<KernelTable>,
     /// Replies so far.
     pub replies: ReplyShare,
     /// Responses beyond the rate limit so far.
@@ -85,6 +88,19 @@ pub struct InterfaceStatus {
     pub name: String,
     /// `native` or `generic`.
     pub mode: String,
+}
+
+/// The kernel half's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelTable {
+    /// Questions held.
+    pub questions: usize,
+    /// The most that are to be held, as configured.
+    pub capacity: u32,
+    /// Questions left to userspace for want of room.
+    pub without_room: usize,
+    /// Questions left to userspace because a sampled answer was wrong.
+    pub distrusted: usize,
 }
 
 /// Who sent the replies.

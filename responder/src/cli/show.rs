@@ -56,6 +56,17 @@ fn status_text(status: &Status, paint: Paint, now: Duration) -> String {
     if let Some(problem) = &status.kernel_problem {
         line("", paint.bad(problem));
     }
+    if let Some(table) = &status.kernel_table {
+        let without_room = match table.without_room {
+            0 => String::new(),
+            count => format!(", {count} left to userspace for want of room"),
+        };
+        line("", format!("{} of at most {} questions{without_room}", table.questions, table.capacity));
+        if table.distrusted > 0 {
+            let text = format!("{} left to userspace, whose answers differed: see the log", table.distrusted);
+            line("", paint.bad(text));
+        }
+    }
     let replies = &status.replies;
     let share = replies
         .kernel_share()

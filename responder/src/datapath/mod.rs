@@ -326,6 +326,11 @@ impl Datapath {
         (hot.names(), hot.whole_zones())
     }
 
+    /// The most questions that are to be held.
+    pub fn capacity(&self) -> u32 {
+        self.settings.capacity
+    }
+
     /// Ends the fast path as configured: detached, or pinned and answering on.
     pub fn stop(self) -> Result<(), DatapathError> {
         if self.settings.stay {

@@ -74,6 +74,7 @@ metrics! {
     /// Labels: `interface`, `mode`.
     KERNEL_INTERFACES = Gauge "kernel_interface", "1 for each interface the XDP program is attached to";
     KERNEL_ENTRIES = Gauge "kernel_entries", "Questions the kernel can answer";
+    KERNEL_CAPACITY = Gauge "kernel_capacity_entries", "Questions the kernel is to hold at most, as configured";
     KERNEL_REFUSED = Gauge "kernel_refused_entries", "Questions left to userspace because the kernel had no room for them";
     /// Labels: `outcome`.
     SAMPLES = Counter "kernel_samples", "Kernel answers that userspace gave again: same, different, unsure (something was changing meanwhile) or lost (no room)";
