@@ -69,7 +69,7 @@ impl Site {
         for address in addresses {
             write!(text, "\"{address}\", ").expect("memory");
         }
-        let interfaces: &[&str] = if self.attaches { &[INTERFACE] } else { &[] };
+        let interfaces = if self.attaches { interfaces } else { &[] };
         let pins = self.place.pins();
         write!(text, "]\n[xdp]\ninterfaces = {interfaces:?}\npin_dir = {pins:?}\n{xdp}\n").expect("memory");
         text.push_str("[log]\nformat = \"human\"\n");
