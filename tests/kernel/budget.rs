@@ -33,9 +33,9 @@ const SIZES: Sizes = Sizes {
 /// Costs, or what they may be at most.
 #[derive(Debug, Default)]
 struct Costs {
-    /// Instructions that the verifier looks at on all paths together.
+    /// Instructions that the verifier looks at on all paths of all programs together.
     verified_instructions: u32,
-    /// Instructions that the kernel keeps when everything is switched on.
+    /// Instructions that the kernel keeps of all programs when everything is switched on.
     instructions: u32,
     /// Octets of stack.
     stack_octets: u32,
@@ -57,12 +57,15 @@ fn the_program_keeps_to_its_budget() {
         }
         Err(error) => panic!("{error:?}"),
     };
-    let info = loaded.program().expect("it was loaded").info().expect("the kernel tells");
+    let infos = loaded.program_infos().expect("the kernel tells");
     let object = std::fs::read(OBJECT).expect("the object that was embedded is there");
     let object = Object::parse(&object).expect("it has been loaded");
     let mut costs = Costs {
-        verified_instructions: info.verified_instruction_count().expect("Linux 5.16 and later tell"),
-        instructions: info.size_translated().expect("root is told") / 8,
+        verified_instructions: infos
+            .iter()
+            .map(|info| info.verified_instruction_count().expect("Linux 5.16 and later tell"))
+            .sum(),
+        instructions: infos.iter().map(|info| info.size_translated().expect("root is told") / 8).sum(),
         ..Costs::default()
     };
     for function in object.functions.values() {

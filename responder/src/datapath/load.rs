@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues, ProgramArray};
-use aya::programs::{ProgramError, TestRun, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, ProgramInfo, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use fastpath::Scratch;
 use pulse53_abi::ABI_VERSION;
@@ -238,6 +238,12 @@ impl Loaded {
     /// The program, to be attached.
     pub fn program(&mut self) -> Result<&mut Xdp, LoadError> {
         program(&mut self.ebpf, PROGRAM)
+    }
+
+    /// What the kernel tells of every program that answers.
+    pub fn program_infos(&mut self) -> Result<Vec<ProgramInfo>, LoadError> {
+        let names = [PROGRAM].into_iter().chain(REST_PROGRAMS);
+        names.map(|name| Ok(program(&mut self.ebpf, name)?.info()?)).collect()
     }
 
     /// Makes the tables good until a moment of the monotonic clock, in nanoseconds; what that means, [`Oversight::expires`] says.
