@@ -89,7 +89,14 @@ fn measure(session: &Session, way: Way) -> Result<Vec<Figure>> {
         lane.network.server.within(|| {
             succeed(std::process::Command::new("ethtool").args(["-K", INTERFACE, "gro", "on"]));
         });
-        let server = Server::start(program, &lane.network.server, &text)?;
+        let server = match Server::start(program, &lane.network.server, &text) {
+            Ok(server) => server,
+            // The others are measured all the same.
+            Err(error) => {
+                session.tell(format_args!("{name}: not measured: {error:#}"));
+                continue;
+            }
+        };
         let rates: &[Option<u32>] = if program == Program::KnotXdp { &FAST } else { &SOCKETS };
         let theirs = rounds(&mut lane, &load, rates, server.processes());
         drop(server);

@@ -120,7 +120,7 @@ impl Program {
             ),
             Self::PowerDns => {
                 let zones =
-                    format!("zone \"{ZONE}\" {{ type primary; file \"{}\"; }};\n", zone_file.display());
+                    format!("zone \"{ZONE}\" {{ type native; file \"{}\"; }};\n", zone_file.display());
                 std::fs::write(directory.join("zones.conf"), zones).context("zones for PowerDNS")?;
                 format!(
                     "launch=bind\nbind-config={here}/zones.conf\nlocal-address={address}\nlocal-port={port}\n\
