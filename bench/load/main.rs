@@ -124,7 +124,7 @@ fn main() -> Result<()> {
     session.finish();
     let machine = machine::describe();
     print!("\n{}", figure::table(&figures));
-    println!("\n{machine}\nMedians of {} rounds. {}", arguments.rounds, figure::CAVEAT);
+    println!("\n{machine}\nMedians of the rounds of each. {}", figure::CAVEAT);
     write_results(&arguments.out, &machine, &figures)
 }
 

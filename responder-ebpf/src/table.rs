@@ -1,6 +1,9 @@
 //! The question in the hot table.
 
-#![expect(clippy::needless_range_loop, reason = "plain indices become plain loads, which the verifier follows")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "plain indices become plain loads, which the verifier follows"
+)]
 
 use pulse53_abi::entry::{NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY};
 use pulse53_abi::key;
