@@ -96,8 +96,17 @@ pub struct Synced {
     pub held: usize,
     /// Questions that had to be left to userspace for want of room.
     pub refused: usize,
+    /// Names and zones that the kernel half does not know of for want of room: what is absent there userspace tells.
+    pub refused_names: usize,
     /// Questions that userspace answers because of what they are.
     pub not_hot: usize,
+}
+
+impl Synced {
+    /// Whether there was room for all.
+    pub fn is_whole(&self) -> bool {
+        self.refused == 0 && self.refused_names == 0
+    }
 }
 
 /// The attached fast path.
@@ -144,6 +153,7 @@ impl Datapath {
             held = synced.held,
             not_hot = synced.not_hot,
             refused = synced.refused,
+            refused_names = synced.refused_names,
             "hot table filled"
         );
         Ok(Self {
@@ -268,7 +278,7 @@ impl Datapath {
         let capacity = self.settings.capacity as usize;
         let is_crowded = |held: usize, room: u32| 2 * held > room as usize && held < capacity;
         let crowded = is_crowded(hot.len(), hot.sizes().slots) || is_crowded(hot.names(), hot.sizes().nodes);
-        if synced.refused > 0 || crowded { self.sync_all(table) } else { synced }
+        if crowded || !synced.is_whole() { self.sync_all(table) } else { synced }
     }
 
     /// Brings groups into the kernel whose answers changed.
@@ -394,13 +404,13 @@ pub fn fill(hot: &mut HotTable, table: &AnswerTable) -> Synced {
     let mut synced = apply(hot, table, lower::lower(table));
     let mut now = Instant::now();
     for zone in nodes::zones(table) {
-        synced.refused += usize::from(hot.put_zone(&zone, now).is_err());
+        synced.refused_names += usize::from(hot.put_zone(&zone, now).is_err());
     }
     for (number, node) in nodes::nodes(table).enumerate() {
         if number % 256 == 255 {
             now = Instant::now();
         }
-        synced.refused += usize::from(hot.put_node(&node, now).is_err());
+        synced.refused_names += usize::from(hot.put_node(&node, now).is_err());
     }
     synced.removed += hot.end_full(table.generation(), Instant::now());
     hot.settle();
@@ -463,7 +473,7 @@ fn sync_entries(
     let now = Instant::now();
     for name in names {
         match nodes::node(table, &name) {
-            Some(node) => synced.refused += usize::from(hot.put_node(&node, now).is_err()),
+            Some(node) => synced.refused_names += usize::from(hot.put_node(&node, now).is_err()),
             None => hot.remove_node(&name, now),
         }
     }
