@@ -29,7 +29,7 @@ const DS: u16 = 43;
 const META: core::ops::RangeInclusive<u16> = 249..=254;
 const ANY: u16 = 255;
 
-const NXDOMAIN: u8 = 3;
+const NXDOMAIN: u64 = 3;
 
 /// What answers in place of a hot entry, as plain words.
 #[repr(C)]
@@ -40,13 +40,12 @@ pub struct Substitute {
     answer: u64,
     /// [`HAS_ANSWER`], or one more than the [`NoAnswer`].
     kind: u64,
-    /// Offset in the query's name of the name that owns the authority records.
-    owner_at: u64,
-    /// How many of those records begin at odd offsets.
-    odd: u64,
-    /// The number of those records, and the pointer in place of their owners as it stands in the packet.
+    /// The RCODE.
+    rcode: u64,
+    /// The number of authority records, the pointer in place of their owners as it stands in the packet, and what these add to the sum.
     authorities: u64,
     pointer: u64,
+    sum: u64,
 }
 
 /// `Substitute::kind` of an entry that answers, of a wildcard or with a CNAME.
@@ -55,7 +54,7 @@ const HAS_ANSWER: u64 = 0;
 impl Substitute {
     /// Nothing.
     pub(crate) const fn new() -> Self {
-        Self { form: 0, answer: 0, kind: HAS_ANSWER, owner_at: 0, odd: 0, authorities: 0, pointer: 0 }
+        Self { form: 0, answer: 0, kind: HAS_ANSWER, rcode: 0, authorities: 0, pointer: 0, sum: 0 }
     }
 
     #[inline(always)]
@@ -63,11 +62,19 @@ impl Substitute {
         Self { form: found.form as u64, answer: found.answer, ..Self::new() }
     }
 
+    /// A body whose authority records, so many at even offsets and so many at odd ones, are owned by the end of the query's name from `owner_at` on.
     #[inline(always)]
-    const fn without_answer(body: Link, kind: NoAnswer, owner_at: usize, odd: u8) -> Self {
-        let answer = Choice { link: body, mask: 0 }.pack();
-        let (kind, owner_at) = (1 + kind as u64, owner_at as u64);
-        Self { form: FORM_CHOICE as u64, answer, kind, owner_at, odd: odd as u64, ..Self::new() }
+    fn without_answer(body: Link, kind: NoAnswer, owner_at: usize, even: u8, odd: u8) -> Self {
+        let pointer = (0xc000 | (dns::HEADER as u16 + (owner_at & 0xff) as u16)).to_be();
+        Self {
+            form: FORM_CHOICE as u64,
+            answer: Choice { link: body, mask: 0 }.pack(),
+            kind: 1 + kind as u64,
+            rcode: if kind as u64 == NoAnswer::NxDomain as u64 { NXDOMAIN } else { 0 },
+            authorities: even as u64 + odd as u64,
+            pointer: pointer.into(),
+            sum: even as u64 * u64::from(pointer) + odd as u64 * u64::from(pointer.swap_bytes()),
+        }
     }
 
     /// As if it had been found in the hot table.
@@ -228,14 +235,14 @@ fn decide(tables: &impl Tables, query: &Query, scratch: &mut Scratch, closest: C
         if is_wildcard || answer.referral == Link::INLINE {
             return Err(NOT_HOT);
         }
-        return Ok(Substitute::without_answer(answer.referral, NoAnswer::Referral, at, head.odd));
+        return Ok(Substitute::without_answer(answer.referral, NoAnswer::Referral, at, head.even, head.odd));
     }
     let apex_at = query.name_len.wrapping_sub(usize::from(zone.apex_len)) & 0xff;
     if !is_itself && !is_wildcard {
         if flags & NODE_OPAQUE_BELOW != 0 {
             return Err(NOT_HOT);
         }
-        return Ok(Substitute::without_answer(zone.negative, NoAnswer::NxDomain, apex_at, 0));
+        return Ok(Substitute::without_answer(zone.negative, NoAnswer::NxDomain, apex_at, 1, 0));
     }
     // The name itself or the wildcard owns the records of each type that exists.
     if query.qtype == ANY {
@@ -249,27 +256,16 @@ fn decide(tables: &impl Tables, query: &Query, scratch: &mut Scratch, closest: C
     if flags & (NODE_PARTIAL | NODE_ALIAS) != 0 {
         return Err(NOT_HOT);
     }
-    Ok(Substitute::without_answer(zone.negative, NoAnswer::NoData, apex_at, 0))
+    Ok(Substitute::without_answer(zone.negative, NoAnswer::NoData, apex_at, 1, 0))
 }
 
 /// Completes a chosen body that is the same for every name: the RCODE, and what its owner names, which point into the question, add to
 /// the sum.
 #[inline(always)]
-pub(crate) fn complete(chosen: &mut Chosen, scratch: &mut Scratch) {
-    let found = &mut scratch.found;
+pub(crate) fn complete(chosen: &mut Chosen, scratch: &Scratch) {
     let head = &mut chosen.head;
-    if found.kind == HAS_ANSWER {
-        return;
-    }
-    if found.kind == 1 + NoAnswer::NxDomain as u64 {
-        head.flags |= NXDOMAIN;
-    }
-    let pointer = (0xc000 | (dns::HEADER as u16 + (found.owner_at & 0xff) as u16)).to_be();
-    let odd = found.odd & 0xff;
-    let even = u64::from(head.authorities).wrapping_sub(odd) & 0xff;
-    head.sum = fold(u64::from(head.sum) + even * u64::from(pointer) + odd * u64::from(pointer.swap_bytes()));
-    found.pointer = pointer.into();
-    found.authorities = head.authorities.into();
+    head.flags |= scratch.found.rcode as u8;
+    head.sum = fold(u64::from(head.sum) + scratch.found.sum);
 }
 
 /// Writes the owner names of authority records, which are whole but for these; tells what there is in place of an answer.

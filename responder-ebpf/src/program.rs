@@ -201,12 +201,9 @@ impl<'a> Run<'a> {
                     *self.unlogged += 1;
                     if *self.unlogged >= u64::from(one_in) {
                         *self.unlogged = 0;
-                        debug!(
-                            self.packet.ctx,
-                            "passed {}: {} octets",
-                            reason.slot(),
-                            self.packet.frame_len()
-                        );
+                        // Plain numbers: the line is written by a function, and what that refers to would have to stand in memory throughout.
+                        let (ctx, slot, len) = (self.packet.ctx, reason.slot(), self.packet.frame_len());
+                        debug!(ctx, "passed {}: {} octets", slot, len);
                     }
                 }
                 xdp_action::XDP_PASS

@@ -44,7 +44,9 @@ pub struct NodeHead {
     pub name_len: u8,
     /// `NODE_…`
     pub flags: u8,
-    /// How many owner names of the referral stand at odd offsets.
+    /// How many owner names of the referral stand at even offsets, and how many at odd ones.
+    pub even: u8,
+    /// See `even`.
     pub odd: u8,
     /// Index of the [`crate::entry::NameRest`] of a name longer than [`NODE_NAME_INLINE`]; its words count from there.
     pub rest: u32,
@@ -65,7 +67,11 @@ impl NodeHead {
     /// As a word.
     #[inline(always)]
     pub const fn pack(self) -> u64 {
-        self.name_len as u64 | (self.flags as u64) << 8 | (self.odd as u64) << 16 | (self.rest as u64) << 32
+        self.name_len as u64
+            | (self.flags as u64) << 8
+            | (self.odd as u64) << 16
+            | (self.even as u64) << 24
+            | (self.rest as u64) << 32
     }
 
     /// From a word.
@@ -75,6 +81,7 @@ impl NodeHead {
             name_len: word as u8,
             flags: (word >> 8) as u8,
             odd: (word >> 16) as u8,
+            even: (word >> 24) as u8,
             rest: (word >> 32) as u32,
         }
     }

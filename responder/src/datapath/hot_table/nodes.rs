@@ -251,7 +251,8 @@ impl Nodes {
         let mut head = NodeHead {
             name_len: wire.len() as u8,
             flags: node.flags | partial | self.distrusted.get(&node.name).copied().unwrap_or(0),
-            odd: node.referral.as_ref().map_or(0, |authority| authority.odd),
+            even: node.referral.as_ref().map_or(0, |it| it.body.head.authorities - it.odd),
+            odd: node.referral.as_ref().map_or(0, |it| it.odd),
             rest: present.and_then(|held| held.rest).unwrap_or(0),
         };
         let link = referral.as_ref().map_or(Link::INLINE, |referral| referral.link);
