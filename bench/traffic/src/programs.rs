@@ -123,7 +123,7 @@ fn query(ctx: &XdpContext, state: &mut State, plan: &Plan) -> Option<()> {
         state.at += 1;
         label::of(*POPULARITY.get((state.at & plan.popularity_mask) as u32)?)
     } else {
-        label::of(((random >> 32) * plan.names >> 32) as u32)
+        label::of((((random >> 32) * plan.names) >> 32) as u32)
     };
     let label_at = plan.label_at as usize;
     write(ctx, label_at, label)?;
