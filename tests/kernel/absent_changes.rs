@@ -79,8 +79,13 @@ fn changes_leave_what_filling_anew_would() {
     for _ in 0..40 {
         let mut tangled = Tangled::new(&mut random, 40);
         let mut compiler = Compiler::new(&tangled.snapshot(1), &|_| true, Generation(1));
-        let sizes =
-            Sizes { names: 4096, small: 4096, ..Sizes::needed(compiler.table()).with_headroom(u32::MAX) };
+        let sizes = Sizes {
+            names: 4096,
+            small: 4096,
+            medium: 4096,
+            large: 4096,
+            ..Sizes::needed(compiler.table()).with_headroom(u32::MAX)
+        };
         let mut changing = hot(sizes, compiler.table());
         for _ in 0..12 {
             let divide = random.u8(..6) == 0;
