@@ -1,10 +1,9 @@
 //! What `pulse53 status` shows, gathered from the parts.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::Agent;
 use super::sources::{kernel_counters, kernel_replies};
 use crate::api::control::{InterfaceStatus, KernelTable, Limited, ReplyShare, Status, ZoneStatus};
+use crate::clock;
 use crate::declared::record_set_count;
 
 impl Agent {
@@ -65,5 +64,5 @@ impl Agent {
 
 /// Seconds since 1970.
 pub(super) fn unix_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    clock::since_1970().as_secs()
 }

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::Failure;
 use super::client::Client;
 use super::paint::Paint;
-use super::show::{length, now};
+use super::show::length;
 use crate::api::control::{RoutingControl, SwitchState};
+use crate::clock;
 
 /// `pulse53 health list`
 pub fn checks(client: &Client, json: bool) -> Result<(), Failure> {
@@ -16,7 +17,7 @@ pub fn checks(client: &Client, json: bool) -> Result<(), Failure> {
     if json {
         println!("{}", serde_json::to_string_pretty(&checks)?);
     } else {
-        print!("{}", checks_text(&checks, Paint::stdout(), now()));
+        print!("{}", checks_text(&checks, Paint::stdout(), clock::since_1970()));
     }
     Ok(())
 }
@@ -26,7 +27,7 @@ pub fn check(check: &Value, json: bool) -> Result<(), Failure> {
     if json {
         println!("{}", serde_json::to_string_pretty(check)?);
     } else {
-        print!("{}", check_text(check, Paint::stdout(), now()));
+        print!("{}", check_text(check, Paint::stdout(), clock::since_1970()));
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! What `status` prints.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::Failure;
 use super::client::Client;
 use super::paint::Paint;
 use crate::api::control::Status;
+use crate::clock;
 
 /// `pulse53 status`
 pub fn status(client: &Client, json: bool) -> Result<(), Failure> {
@@ -13,13 +14,9 @@ pub fn status(client: &Client, json: bool) -> Result<(), Failure> {
     if json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
-        print!("{}", status_text(&status, Paint::stdout(), now()));
+        print!("{}", status_text(&status, Paint::stdout(), clock::since_1970()));
     }
     Ok(())
-}
-
-pub(super) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// `12s`, `5m 12s`, `3h 5m`, `2d 3h`.

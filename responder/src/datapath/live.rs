@@ -13,7 +13,7 @@ use pulse53_abi::live::{
 use pulse53_abi::{self as abi, key};
 
 use crate::buckets::Buckets;
-use crate::monotonic;
+use crate::clock;
 
 /// What may change while the program runs.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +115,7 @@ fn words(address: IpAddr) -> [u64; 2] {
 
 /// Writes what the monotonic clock lacks to the present time since 1970.
 pub fn write_clock(to: &LiveSettings, now: Duration) {
-    to.clock_offset.store((now.as_nanos() as u64).wrapping_sub(monotonic::now_ns()));
+    to.clock_offset.store((now.as_nanos() as u64).wrapping_sub(clock::monotonic_ns()));
 }
 
 #[cfg(test)]
@@ -160,12 +160,12 @@ mod tests {
     fn the_clock_is_told_beside_the_monotonic_one() {
         let to = LiveSettings::default();
         let now = Duration::from_secs(1_800_000_000);
-        let before = monotonic::now_ns();
+        let before = clock::monotonic_ns();
         write_clock(&to, now);
         let passed =
             |reading: u64| reading.wrapping_add(to.clock_offset.load()).wrapping_sub(now.as_nanos() as u64);
         // Between the two readings the clock said just what it was told.
-        assert!((passed(before) as i64) <= 0 && (passed(monotonic::now_ns()) as i64) >= 0);
+        assert!((passed(before) as i64) <= 0 && (passed(clock::monotonic_ns()) as i64) >= 0);
     }
 
     #[test]

@@ -16,10 +16,10 @@ mod pins;
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::causes::chain;
-use crate::monotonic;
+use crate::clock;
 pub use attach::{AttachError, Attached, Mode};
 pub use hot_table::{HotTable, Refused, Sizes};
 pub use live::{Live, LiveCookies, LiveLimit, write_clock};
@@ -137,13 +137,13 @@ impl Datapath {
         let pins = pins?;
         let mut attached = Vec::new();
         for interface in &settings.interfaces {
-            match attach::attach(loaded.program()?, interface, settings.mode, &pins) {
+            match attach(&mut loaded, interface, settings.mode, &pins) {
                 Ok(link) => attached.push(link),
                 Err(error) => {
                     // All interfaces or none: a start that failed leaves nothing behind.
-                    attached.into_iter().try_for_each(|link| link.detach(&pins))?;
+                    attached.into_iter().try_for_each(|link: Attached| link.detach(&pins))?;
                     pins.clear()?;
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
         }
@@ -217,10 +217,7 @@ impl Datapath {
         }
         let missed: Vec<String> = self.missed.iter().cloned().collect();
         for interface in missed {
-            let program = self.loaded.program().map_err(DatapathError::from);
-            let attached = program
-                .and_then(|program| Ok(attach::attach(program, &interface, self.settings.mode, &self.pins)?));
-            match attached {
+            match attach(&mut self.loaded, &interface, self.settings.mode, &self.pins) {
                 Ok(link) => {
                     tracing::info!(interface, mode = link.mode.as_str(), "the interface is back");
                     self.missed.remove(&interface);
@@ -244,11 +241,7 @@ impl Datapath {
         }
         for attached in std::mem::take(&mut self.attached) {
             let interface = attached.interface.clone();
-            let replaced = loaded
-                .program()
-                .map_err(DatapathError::from)
-                .and_then(|program| Ok(attach::attach(program, &interface, self.settings.mode, &self.pins)?));
-            match replaced {
+            match attach(&mut loaded, &interface, self.settings.mode, &self.pins) {
                 Ok(link) => self.attached.push(link),
                 Err(error) => {
                     tracing::error!(interface, error = %chain(&error), "userspace alone answers here now");
@@ -279,15 +272,6 @@ impl Datapath {
         let is_crowded = |held: usize, room: u32| 2 * held > room as usize && held < capacity;
         let crowded = is_crowded(hot.len(), hot.sizes().slots) || is_crowded(hot.names(), hot.sizes().nodes);
         if crowded || !synced.is_whole() { self.sync_all(table) } else { synced }
-    }
-
-    /// Brings groups into the kernel whose answers changed.
-    pub fn sync_groups<'a>(
-        &mut self,
-        table: &AnswerTable,
-        groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
-    ) -> Synced {
-        sync_groups(self.loaded.hot_table_mut(), table, groups)
     }
 
     /// Takes up what has changed in the configuration. A rate limit of before goes on, if it keeps its budgets in the same place.
@@ -352,9 +336,18 @@ impl Datapath {
     }
 }
 
+/// Puts a unit's program into an interface.
+fn attach(
+    loaded: &mut Loaded,
+    interface: &str,
+    mode: Mode,
+    pins: &PinDir,
+) -> Result<Attached, DatapathError> {
+    Ok(attach::attach(loaded.program()?, interface, mode, pins)?)
+}
+
 fn set_clock(loaded: &Loaded) {
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    write_clock(loaded.hot_table().memory().live(), now);
+    write_clock(loaded.hot_table().memory().live(), clock::since_1970());
 }
 
 /// Has userspace spend from a unit's buckets, which begin with what was spent before.
@@ -394,7 +387,7 @@ fn load_filled(
 fn keep_fresh(loaded: &Loaded, settings: &Settings) {
     if let Some(max_stale) = settings.max_stale {
         let max_stale = u64::try_from(max_stale.as_nanos()).unwrap_or(u64::MAX);
-        loaded.set_deadline(monotonic::now_ns().saturating_add(max_stale));
+        loaded.set_deadline(clock::monotonic_ns().saturating_add(max_stale));
     }
 }
 
@@ -418,16 +411,7 @@ pub fn fill(hot: &mut HotTable, table: &AnswerTable) -> Synced {
     synced
 }
 
-/// Brings groups of a table into a hot table whose answers changed.
-pub fn sync_groups<'a>(
-    hot: &mut HotTable,
-    table: &AnswerTable,
-    groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
-) -> Synced {
-    sync_entries(hot, table, of_groups(table, groups), HashSet::new())
-}
-
-/// The same with groups that came or went: with them names do, and those above, and addresses in referrals.
+/// Brings groups of a table into a hot table that came, went or changed: with them names do, and those above, and addresses in referrals.
 pub fn sync_declared<'a>(
     hot: &mut HotTable,
     table: &AnswerTable,
@@ -441,7 +425,8 @@ pub fn sync_declared<'a>(
             names.extend(hot.served_by(owner));
         }
     }
-    sync_entries(hot, table, of_groups(table, groups), names)
+    let entries = groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype));
+    sync_entries(hot, table, entries, names)
 }
 
 /// Brings groups of a compiler's table into a hot table that a change of health has touched.
@@ -452,13 +437,6 @@ pub fn sync_touched(hot: &mut HotTable, compiler: &Compiler, touched: &[GroupInd
         lower::lower_index(table, index, owner, rtype)
     });
     sync_entries(hot, table, entries, HashSet::new())
-}
-
-fn of_groups<'a>(
-    table: &AnswerTable,
-    groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
-) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
-    groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype))
 }
 
 /// Brings entries into a hot table, and then the nodes of these names and of all that the entries make or leave whole.

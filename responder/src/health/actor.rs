@@ -1,7 +1,7 @@
 //! The one task that owns all health state.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pulse53_core::health::{CheckerName, HealthState, HealthView, Moment, Transition};
 use pulse53_core::model::Snapshot;
@@ -15,6 +15,7 @@ use super::metrics::HealthMetrics;
 use super::probe::{Prober, Resolver};
 use super::scheduler::{Finding, Found, Scheduler};
 use super::{HealthUpdate, Settings};
+use crate::clock;
 
 /// Findings that may wait; beyond that probes wait with theirs.
 const FINDINGS_MAX: usize = 4096;
@@ -33,8 +34,7 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { origin: Instant::now(), origin_since_epoch: since_epoch }
+        Self { origin: Instant::now(), origin_since_epoch: clock::since_1970() }
     }
 
     fn moment(&self, instant: Instant) -> Moment {

@@ -7,7 +7,7 @@ mod sample;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -23,6 +23,8 @@ use prometheus_client::registry::Registry;
 
 use sample::Sources;
 pub use sample::{Sample, Source, Value};
+
+use crate::clock;
 
 /// Whether a value only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,8 +190,7 @@ impl Metrics {
         self.reloads.get_or_create(&[("outcome", outcome)]).inc();
         self.configuration_ok.set(succeeded.into());
         if succeeded {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.configuration_loaded.set(now.as_secs() as i64);
+            self.configuration_loaded.set(clock::since_1970().as_secs() as i64);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::monotonic;
+use crate::clock;
 
 /// Watches changes of what answers are made from: the table, the kernel's copy of it, the settings of replies.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Quiet {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         self.begun.fetch_add(1, Ordering::SeqCst);
         let done = change();
-        self.ended_at_ns.fetch_max(monotonic::now_ns(), Ordering::SeqCst);
+        self.ended_at_ns.fetch_max(clock::monotonic_ns(), Ordering::SeqCst);
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         done
     }
@@ -50,15 +50,15 @@ mod tests {
     #[test]
     fn a_moment_is_quiet_if_no_change_touches_it() {
         let quiet = Quiet::default();
-        let before = monotonic::now_ns();
+        let before = clock::monotonic_ns();
         let since = quiet.since(before).expect("nothing has changed ever");
         assert!(quiet.is_still(since));
         quiet.disturb(|| {
-            assert_eq!(quiet.since(monotonic::now_ns()), None);
+            assert_eq!(quiet.since(clock::monotonic_ns()), None);
             assert!(!quiet.is_still(since));
         });
         assert_eq!(quiet.since(before), None);
-        let since = quiet.since(monotonic::now_ns() + 1).expect("it is quiet again");
+        let since = quiet.since(clock::monotonic_ns() + 1).expect("it is quiet again");
         quiet.disturb(|| ());
         assert!(!quiet.is_still(since));
     }

@@ -1,6 +1,6 @@
 //! Whether the kernel's answer is the one userspace gives to the same query with the same draw, at the same time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pulse53_abi::sample::Sample;
 use pulse53_core::lower::HotKey;
@@ -8,7 +8,7 @@ use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::AnswerTable;
 
 use super::frame::Datagram;
-use crate::monotonic;
+use crate::clock;
 use crate::serve::reply::{Received, ReplySettings, Transport, respond};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,8 +52,8 @@ pub fn judge(sample: &Sample, table: &AnswerTable, settings: &ReplySettings) -> 
     let what = match Datagram::read(&reply_frame) {
         None => Some("the reply is no datagram"),
         Some(reply) => around(&query, &reply).or_else(|| {
-            let age = Duration::from_nanos(monotonic::now_ns().saturating_sub(sample.began_at));
-            let began = unix_time().saturating_sub(age);
+            let age = Duration::from_nanos(clock::monotonic_ns().saturating_sub(sample.began_at));
+            let began = clock::since_1970().saturating_sub(age);
             // Cookies tell the second, and the kernel half's clock is some milliseconds off at times.
             let clocks = [began, began.saturating_sub(SECOND), began + SECOND];
             let same = clocks
@@ -106,11 +106,6 @@ fn is_same(
     let source = query.addresses[0].ip();
     let received = Received { packet: query.message, source, transport: Transport::Udp, at };
     respond(table, &settings, &received, draw, expected).is_ok() && expected == reply
-}
-
-/// The time since 1970.
-fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The question of a well-formed message.

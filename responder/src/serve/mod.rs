@@ -17,7 +17,7 @@ mod udp;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pulse53_core::table::AnswerTable;
@@ -145,11 +145,6 @@ impl Serving {
         self.udp.stop();
         self.tcp.stop().await;
     }
-}
-
-/// The time since 1970.
-fn unix_time() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A stream or datagram socket that shares its port with others of ours, IPv6 not taking the IPv4 port as well.

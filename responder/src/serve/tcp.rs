@@ -15,6 +15,7 @@ use super::counters::Replies;
 use super::places::{Place, Places};
 use super::query_line::log;
 use super::reply::{Received, Transport, respond};
+use crate::clock;
 
 /// Replies are gathered up to this many octets before they are written, if more queries are waiting already.
 const GATHERED_LEN_MAX: usize = 64 * 1024;
@@ -147,7 +148,7 @@ impl Connection {
             let replied = {
                 let table = self.shared.table.load();
                 let settings = self.shared.settings.load();
-                let (source, at) = (self.client, super::unix_time());
+                let (source, at) = (self.client, clock::since_1970());
                 let received = Received { packet: &query, source, transport: Transport::Tcp, at };
                 let replied = respond(&table, &settings, &received, random.u64(..), &mut reply);
                 log(&self.shared.query_log, &table, &received, replied);

@@ -22,6 +22,7 @@ use super::Shared;
 use super::counters::Replies;
 use super::query_line::log;
 use super::reply::{Received, ReplySettings, Transport, respond};
+use crate::clock;
 use crate::query_log::QueryLog;
 use pulse53_core::table::AnswerTable;
 
@@ -219,7 +220,7 @@ impl Batch {
             std::array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())])
         };
         let received = recvmmsg(fd, &mut self.headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-        let at = super::unix_time();
+        let at = clock::since_1970();
         let mut count = 0;
         for message in received {
             count += 1;
