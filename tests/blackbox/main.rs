@@ -16,6 +16,7 @@ mod doctor;
 mod edns;
 mod explain;
 mod flapping;
+mod growth;
 mod harness;
 mod health;
 mod hostile;

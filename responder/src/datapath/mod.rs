@@ -5,6 +5,7 @@
 //! program ever meets tables it was not made for.
 
 mod attach;
+mod growth;
 mod hot_table;
 mod live;
 mod load;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use crate::causes::chain;
 use crate::clock;
 pub use attach::{AttachError, Attached, Mode};
+use growth::Growth;
 pub use hot_table::{HotTable, Refused, Sizes};
 pub use live::{Live, LiveCookies, LiveLimit, write_clock};
 pub use load::{LoadError, Loaded, Runner};
@@ -122,6 +124,8 @@ pub struct Datapath {
     refused: usize,
     /// What units before this one counted.
     counted_before: Vec<u64>,
+    /// A larger unit, if one is on its way.
+    growth: Option<Growth>,
 }
 
 impl Datapath {
@@ -164,30 +168,75 @@ impl Datapath {
             missed: BTreeSet::new(),
             refused: synced.refused,
             counted_before: Vec::new(),
+            growth: None,
         })
     }
 
-    /// Brings the whole table into the kernel: in another unit if this one has become too small, or tells clients apart differently.
+    /// Brings the whole table into the kernel: at once in another unit if this one tells clients apart differently, else as far as there is room,
+    /// while a larger unit is made.
     pub fn sync_all(&mut self, table: &AnswerTable) -> Synced {
         let needed = Sizes::needed(table);
         let hot = self.loaded.hot_table_mut();
-        if !needed.fit(hot.sizes(), self.settings.capacity) || !hot.tells_apart(table.clients()) {
+        if !hot.tells_apart(table.clients()) {
             let distrusted = hot.distrusted().clone();
             match load_filled(&self.settings, needed, table, distrusted) {
                 Ok((loaded, synced)) => {
-                    self.swap_in(loaded);
+                    // It would tell clients apart as before, too.
+                    self.growth = None;
                     self.refused = synced.refused;
+                    self.swap_in(loaded);
                     return synced;
                 }
                 Err(error) => tracing::error!(
                     error = %chain(&error),
-                    "no other fast path could be loaded: what does not fit the present one is answered in userspace"
+                    "no other fast path could be loaded: what goes by client is answered in userspace"
                 ),
             }
         }
         let synced = fill(self.loaded.hot_table_mut(), table);
         self.refused = synced.refused;
+        if let Some(growth) = &mut self.growth {
+            growth.miss_anything();
+        } else if !self.has_room(needed) {
+            self.grow(needed, table);
+        }
         synced
+    }
+
+    fn has_room(&self, needed: Sizes) -> bool {
+        needed.fit(self.loaded.hot_table().sizes(), self.settings.capacity)
+    }
+
+    /// Begins to make a larger unit.
+    fn grow(&mut self, needed: Sizes, table: &AnswerTable) {
+        let hot = self.loaded.hot_table();
+        let distrusted = hot.distrusted().clone();
+        match Growth::begin(self.settings.clone(), needed, table.clone(), distrusted) {
+            Ok(growth) => self.growth = Some(growth),
+            Err(error) => tracing::error!(%error, "no thread could be started that makes a larger fast path"),
+        }
+    }
+
+    /// Takes a larger unit up that has been made meanwhile.
+    pub fn take_up_growth(&mut self, table: &AnswerTable) {
+        let Some(growth) = self.growth.take_if(|growth| growth.is_done()) else { return };
+        match growth.finish(table) {
+            Ok((mut loaded, synced)) => {
+                tracing::info!(held = synced.held, refused = synced.refused, "the fast path has more room");
+                let hot = loaded.hot_table_mut();
+                for key in self.loaded.hot_table().distrusted().clone() {
+                    hot.distrust(key, table.generation(), Instant::now());
+                }
+                self.refused = synced.refused;
+                self.swap_in(loaded);
+                // What came meanwhile may have been too much again.
+                self.grow_if_crowded(table, synced.is_whole());
+            }
+            Err(error) => tracing::error!(
+                error = %chain(&error),
+                "no larger fast path could be loaded: what does not fit the present one is answered in userspace"
+            ),
+        }
     }
 
     /// Leaves a question to userspace for as long as the agent runs.
@@ -234,6 +283,7 @@ impl Datapath {
 
     /// Puts another unit in the place of this one. An interface that refuses it gets none: its old tables would go stale.
     fn swap_in(&mut self, mut loaded: Loaded) {
+        tell_live(&loaded, &self.settings);
         let counted = self.loaded.counters().unwrap_or_default();
         self.counted_before.resize(counted.len(), 0);
         for (before, (_, now)) in self.counted_before.iter_mut().zip(counted) {
@@ -260,18 +310,41 @@ impl Datapath {
         }
     }
 
-    /// Brings groups into the kernel that came, went or changed; if that crowds the unit, everything into a larger one.
+    /// Brings groups into the kernel that came, went or changed; if that crowds the unit, a larger one is made.
     pub fn sync_changed<'a>(
         &mut self,
         table: &AnswerTable,
         groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
     ) -> Synced {
-        let synced = sync_declared(self.loaded.hot_table_mut(), table, groups);
+        let groups: Vec<(&Name, RecordType)> = groups.into_iter().collect();
+        let synced = sync_declared(self.loaded.hot_table_mut(), table, groups.iter().copied());
+        // Exactly known again when everything is filled in.
+        self.refused += synced.refused;
+        if let Some(growth) = &mut self.growth {
+            growth.miss(groups);
+            return synced;
+        }
+        if !self.grow_if_crowded(table, synced.is_whole()) && !synced.is_whole() {
+            return self.sync_all(table);
+        }
+        synced
+    }
+
+    /// Begins to make a larger unit, if this one is crowded, or had no room for something and is too small; whether it does.
+    fn grow_if_crowded(&mut self, table: &AnswerTable, is_whole: bool) -> bool {
         let hot = self.loaded.hot_table();
         let capacity = self.settings.capacity as usize;
         let is_crowded = |held: usize, room: u32| 2 * held > room as usize && held < capacity;
         let crowded = is_crowded(hot.len(), hot.sizes().slots) || is_crowded(hot.names(), hot.sizes().nodes);
-        if crowded || !synced.is_whole() { self.sync_all(table) } else { synced }
+        if !crowded && is_whole {
+            return false;
+        }
+        let needed = Sizes::needed(table);
+        let grows = !self.has_room(needed);
+        if grows {
+            self.grow(needed, table);
+        }
+        grows
     }
 
     /// Takes up what has changed in the configuration. A rate limit of before goes on, if it keeps its budgets in the same place.
@@ -292,6 +365,9 @@ impl Datapath {
 
     /// Brings groups into the kernel that a change of health has touched.
     pub fn sync_touched(&mut self, compiler: &Compiler, touched: &[GroupIndex]) -> Synced {
+        if let Some(growth) = &mut self.growth {
+            growth.miss(touched.iter().map(|&index| compiler.question(index)));
+        }
         sync_touched(self.loaded.hot_table_mut(), compiler, touched)
     }
 
@@ -375,13 +451,18 @@ fn load_filled(
     let oversight = Oversight { expires: settings.max_stale.is_some(), samples: settings.samples.clone() };
     let mut loaded =
         Loaded::load_watched(sizes, table.clients(), settings.message_max, settings.log_one_in, &oversight)?;
-    keep_fresh(&loaded, settings);
     loaded.hot_table_mut().serve(&settings.served);
     loaded.hot_table_mut().set_distrusted(distrusted);
-    set_clock(&loaded);
-    settings.live.write(loaded.hot_table().memory().live());
+    tell_live(&loaded, settings);
     let synced = fill(loaded.hot_table_mut(), table);
     Ok((loaded, synced))
+}
+
+/// Tells a unit what changes while it runs, as it is now.
+fn tell_live(loaded: &Loaded, settings: &Settings) {
+    keep_fresh(loaded, settings);
+    set_clock(loaded);
+    settings.live.write(loaded.hot_table().memory().live());
 }
 
 fn keep_fresh(loaded: &Loaded, settings: &Settings) {

@@ -216,6 +216,7 @@ impl Publisher {
                 if let Some(datapath) = self.shared.datapath().as_mut() {
                     datapath.keep_fresh();
                     datapath.follow_interfaces();
+                    datapath.take_up_growth(self.compiler.table());
                 }
                 published.iter().for_each(&told);
             }
