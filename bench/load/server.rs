@@ -1,13 +1,13 @@
 //! A server from the distribution's packages: its configuration, started in the server's namespace, stopped when dropped.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use pulse53_tests::{peers, programs};
 use traffic::question::ZONE;
 
 use crate::harness::network::{INTERFACE, Namespace, SERVED};
@@ -60,18 +60,10 @@ impl Program {
         }
     }
 
-    fn path(self) -> Option<PathBuf> {
-        // Not everyone's PATH has the directories for administrators.
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let administrators = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-        let directories = std::env::split_paths(&path).chain(administrators);
-        directories.map(|directory| directory.join(self.binary().0)).find(|binary| binary.is_file())
-    }
-
     /// What this machine lacks to run it, if anything.
     pub fn lacking(self) -> Option<String> {
         let (binary, package) = self.binary();
-        self.path().is_none().then(|| format!("{binary} (package {package})"))
+        programs::lacking(binary, package)
     }
 
     /// Writes its configuration for the zone in `directory/zone`; the arguments to start it in the foreground.
@@ -80,28 +72,9 @@ impl Program {
         let (address, port) = (SERVED[0].ip(), SERVED[0].port());
         let mut zone_file = directory.join("zone");
         let text = match self {
-            Self::KnotXdp | Self::Knot => {
-                let mut text = format!(
-                    "server:\n rundir: {here}\n listen: {address}@{port}\n udp-workers: 1\n tcp-workers: 1\n \
-                     background-workers: 1\nlog:\n - target: stderr\n   any: warning\ndatabase:\n storage: {here}\n"
-                );
-                if self == Self::KnotXdp {
-                    writeln!(text, "xdp:\n listen: {INTERFACE}@{port}").expect("memory");
-                }
-                write!(
-                    text,
-                    "template:\n - id: default\n   storage: {here}\n   semantic-checks: off\n   zonefile-sync: -1\n   \
-                     journal-content: none\nzone:\n - domain: {ZONE}\n   file: zone\n"
-                )
-                .expect("memory");
-                text
-            }
-            Self::Nsd => format!(
-                "server:\n ip-address: {address}@{port}\n username: \"\"\n zonesdir: {here}\n pidfile: \"\"\n \
-                 database: \"\"\n zonelistfile: {here}/zone.list\n xfrdfile: {here}/xfrd\n xfrdir: {here}\n \
-                 server-count: 1\n rrl-ratelimit: 0\nremote-control:\n control-enable: no\n\
-                 zone:\n name: {ZONE}\n zonefile: zone\n"
-            ),
+            Self::KnotXdp => peers::knot(directory, SERVED[0], Some(INTERFACE), &[(ZONE, "zone")]),
+            Self::Knot => peers::knot(directory, SERVED[0], None, &[(ZONE, "zone")]),
+            Self::Nsd => peers::nsd(directory, SERVED[0], &[(ZONE, "zone")]),
             Self::Gdnsd => {
                 let zones = directory.join("zones");
                 std::fs::create_dir_all(&zones).context("a directory for gdnsd")?;
@@ -163,7 +136,8 @@ impl Server {
         std::fs::write(directory.path().join("zone"), zone).context("writing the zone")?;
         let arguments = program.configure(directory.path())?;
         let log = File::create(directory.path().join("log")).context("a log for a server")?;
-        let binary = program.path().with_context(|| format!("{} is not installed", program.name()))?;
+        let binary = programs::find(program.binary().0)
+            .with_context(|| format!("{} is not installed", program.name()))?;
         let child = namespace
             .command(Path::new("taskset"))
             .args(["-c", &OTHER_CPU.to_string()])

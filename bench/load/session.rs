@@ -1,8 +1,7 @@
 //! What all measurements share: how often, how much, and the bar that shows how far it is.
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::harness::command::is_installed;
+use pulse53_tests::programs;
 
 /// Where servers and writers run; the load is on [`crate::harness::lane::LOAD_CPU`].
 pub const OTHER_CPU: usize = 1;
@@ -65,8 +64,8 @@ pub fn lacking() -> Option<String> {
     if std::thread::available_parallelism().is_ok_and(|count| count.get() < 2) {
         return Some("a second CPU".to_owned());
     }
-    if !is_installed("ip") {
-        return Some("ip (package iproute2)".to_owned());
+    if let Some(lacking) = programs::lacking("ip", "iproute2") {
+        return Some(lacking);
     }
     (!traffic::driver::is_built()).then(|| "the load generator, which `cargo xtask build` makes".to_owned())
 }

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use pulse53_tests::programs;
 
 use crate::Measurement;
 use crate::figure::Figure;
 use crate::harness::agent::binary;
-use crate::harness::command::{is_installed, run, text};
+use crate::harness::command::{run, text};
 use crate::harness::network::SERVED;
 use crate::harness::site::Site;
 use crate::session::Session;
@@ -44,7 +45,7 @@ fn measure(
     tool: &str,
     arguments: impl Fn(&mut Command, &Path),
 ) -> Result<Vec<Figure>> {
-    if !is_installed(tool) {
+    if programs::find(tool).is_none() {
         session.tell(format_args!("{name}: skipped, for want of {tool}"));
         return Ok(Vec::new());
     }

@@ -1,13 +1,14 @@
 //! NSD or Knot DNS on a loopback port, with its files in a directory of its own.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use pulse53_tests::frame::Query;
+use pulse53_tests::peers::{self, ZoneFile};
+use pulse53_tests::programs;
 
 use crate::zones::RandomZone;
 
@@ -35,51 +36,23 @@ impl Program {
         }
     }
 
-    fn path(self) -> Option<PathBuf> {
-        // Not everyone's PATH has the directories for administrators.
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let administrators = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-        let directories = std::env::split_paths(&path).chain(administrators);
-        directories.map(|directory| directory.join(self.binary())).find(|binary| binary.is_file())
-    }
-
     /// What this machine lacks to run it, if anything.
     pub fn lacking(self) -> Option<String> {
-        self.path().is_none().then(|| format!("{}: run `cargo xtask setup`", self.binary()))
+        programs::find(self.binary()).is_none().then(|| format!("{}: run `cargo xtask setup`", self.binary()))
     }
 
     fn configuration(self, directory: &Path, address: SocketAddr, zones: &[RandomZone]) -> String {
-        let (ip, port) = (address.ip(), address.port());
-        let mut text = match self {
-            Self::Nsd => format!(
-                "server:\n ip-address: {ip}@{port}\n port: {port}\n username: \"\"\n zonesdir: {directory:?}\n \
-                 pidfile: \"\"\n database: \"\"\n zonelistfile: \"{0}/zone.list\"\n xfrdfile: \"{0}/xfrd\"\n \
-                 xfrdir: {directory:?}\n server-count: 1\n rrl-ratelimit: 0\n\
-                 remote-control:\n control-enable: no\n",
-                directory.display()
-            ),
-            Self::Knot => format!(
-                "server:\n rundir: {directory:?}\n listen: {ip}@{port}\n udp-workers: 1\n tcp-workers: 1\n \
-                 background-workers: 1\n\
-                 log:\n - target: stderr\n   any: warning\n\
-                 database:\n storage: {directory:?}\n\
-                 template:\n - id: default\n   storage: {directory:?}\n   semantic-checks: off\n   \
-                 zonefile-sync: -1\n   journal-content: none\nzone:\n"
-            ),
-        };
-        for zone in zones {
-            let apex = &zone.apex;
-            match self {
-                Self::Nsd => write!(text, "zone:\n name: {apex}\n zonefile: \"{apex}.zone\"\n"),
-                Self::Knot => write!(text, " - domain: {apex}\n   file: \"{apex}.zone\"\n"),
-            }
-            .expect("memory");
+        let files: Vec<String> = zones.iter().map(|zone| file_name(&zone.apex)).collect();
+        let zones: Vec<ZoneFile<'_>> =
+            zones.iter().zip(&files).map(|(zone, file)| (&*zone.apex, &**file)).collect();
+        match self {
+            Self::Nsd => peers::nsd(directory, address, &zones),
+            Self::Knot => peers::knot(directory, address, None, &zones),
         }
-        text
     }
 
     fn command(self, configuration: &Path) -> Command {
-        let mut command = Command::new(self.path().expect("it was looked for before"));
+        let mut command = Command::new(programs::find(self.binary()).expect("it was looked for before"));
         match self {
             // In the foreground.
             Self::Nsd => command.arg("-d").arg("-c").arg(configuration),
@@ -87,6 +60,10 @@ impl Program {
         };
         command
     }
+}
+
+fn file_name(apex: &str) -> String {
+    format!("{apex}.zone")
 }
 
 /// Killed when dropped, and its directory removed.
@@ -103,7 +80,7 @@ impl Peer {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let file = |name: &str| directory.path().join(name);
         for zone in zones {
-            std::fs::write(file(&format!("{}.zone", zone.apex)), &zone.text).expect("a file can be written");
+            std::fs::write(file(&file_name(&zone.apex)), &zone.text).expect("a file can be written");
         }
         // Given back at once, so another program might take it; then readiness would not come.
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use pulse53_core::model::RecordType;
 use pulse53_tests::frame::{Opt, Query};
+use pulse53_tests::programs::has;
 
 use crate::harness::agent::Agent;
 use crate::harness::client::ask_between;
-use crate::harness::command::{is_installed, run, succeed, text};
+use crate::harness::command::{run, succeed, text};
 use crate::harness::eventually;
 use crate::harness::network::{INTERFACE, Namespace, SERVED};
 use crate::harness::peer::Peer;
@@ -96,8 +97,8 @@ fn link_local_clients_are_answered_by_kernel_and_sockets() {
 
 #[test]
 fn queries_with_a_vlan_tag_are_answered_with_it() {
-    if !is_installed("ethtool") {
-        return pulse53_tests::skip("ethtool");
+    if !has("ethtool", "ethtool") {
+        return;
     }
     let Some(site) = Site::make() else { return };
     let (client, server) = (&site.network.client, &site.network.server);

@@ -5,8 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pulse53_tests::programs::has;
+
 use crate::harness::agent::{Agent, binary};
-use crate::harness::command::{is_installed, run, text};
+use crate::harness::command::{run, text};
 use crate::harness::network::SERVED;
 use crate::harness::site::Site;
 
@@ -56,8 +58,8 @@ fn script(name: &str) {
 fn script_with(name: &str, more: &str) {
     let Some(python) = python() else { return };
     let Some(site) = Site::make() else { return };
-    if !is_installed("dig") {
-        return pulse53_tests::skip("dig (package bind9-dnsutils)");
+    if !has("dig", "bind9-dnsutils") {
+        return;
     }
     site.place.write("file.json", "{\"ResourceRecordSets\": []}");
     site.place.write("secret", SECRET);

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::harness::command::{is_installed, run, succeed, text};
+use pulse53_tests::programs::has;
+
+use crate::harness::command::{run, succeed, text};
 use crate::harness::network::SERVED;
 use crate::harness::site::Site;
 
@@ -12,8 +14,8 @@ const QUERIES: &str = "a.example.com A\nb.example.com A\nc.example.com AAAA\n";
 
 #[test]
 fn dnsperf_loses_nothing() {
-    if !is_installed("dnsperf") {
-        return pulse53_tests::skip("dnsperf");
+    if !has("dnsperf", "dnsperf") {
+        return;
     }
     let Some(site) = Site::make() else { return };
     site.serve_zone("", ZONE);
@@ -38,8 +40,8 @@ fn dnsperf_loses_nothing() {
 /// A flood of names that do not exist costs userspace nothing, and a well-behaved client no answer.
 #[test]
 fn a_flood_of_random_subdomains_is_answered_in_the_kernel() {
-    if !is_installed("dnsperf") {
-        return pulse53_tests::skip("dnsperf");
+    if !has("dnsperf", "dnsperf") {
+        return;
     }
     let Some(site) = Site::make() else { return };
     site.serve_zone("", &format!("{ZONE}d.ent IN TXT \"below\"\n*.wild IN A 198.51.100.3\n"));
@@ -84,8 +86,8 @@ fn a_flood_of_random_subdomains_is_answered_in_the_kernel() {
 #[test]
 fn kxdpgun_is_answered_in_the_kernel() {
     const KXDPGUN: &str = "kxdpgun";
-    if !is_installed(KXDPGUN) {
-        return pulse53_tests::skip("kxdpgun (package knot-dnsutils)");
+    if !has(KXDPGUN, "knot-dnsutils") {
+        return;
     }
     let Some(mut site) = Site::make() else { return };
     site.serve_zone("", ZONE);

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use pulse53_core::model::RecordType;
 use pulse53_tests::frame::Query;
+use pulse53_tests::programs::has;
 
 use crate::harness::client::FAMILIES;
-use crate::harness::command::{is_installed, succeed};
+use crate::harness::command::succeed;
 use crate::harness::network::INTERFACE;
 use crate::harness::site::Site;
 
@@ -15,8 +16,8 @@ const FLOWS: usize = 64;
 
 #[test]
 fn every_queue_answers() {
-    if !is_installed("ethtool") {
-        return pulse53_tests::skip("ethtool");
+    if !has("ethtool", "ethtool") {
+        return;
     }
     let Some(site) = Site::make() else { return };
     site.serve_zone("", "www IN A 198.51.100.1\n");

@@ -9,6 +9,8 @@ pub mod frame;
 pub mod fuzz;
 pub mod mixed;
 pub mod mutate;
+pub mod peers;
+pub mod programs;
 pub mod reply;
 pub mod seed;
 pub mod tangled;

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pulse53_core::health::{CheckReport, HealthStatus};
+use pulse53_tests::programs::has;
 use serde_json::{Value, json};
 
 use crate::examples;
 use crate::node::Node;
-use crate::program::{Program, has};
+use crate::program::Program;
 
 const OK: &str = "Success: Alarm state OK";
 const ALARM: &str = "Failure: Alarm state ALARM";

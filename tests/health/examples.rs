@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use pulse53_tests::programs::has;
 use serde_json::Value;
-
-use crate::program::has;
 
 const RULES: &str = "prometheus/pulse53.rules.yml";
 const DASHBOARD: &str = "grafana/pulse53.json";

@@ -4,16 +4,6 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Whether a program is installed; if not, the test counts as skipped.
-pub fn has(program: &str, package: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let here = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
-    if !here {
-        pulse53_tests::skip(&format!("{program} (package {package})"));
-    }
-    here
-}
-
 /// Killed when dropped.
 #[derive(Debug)]
 pub struct Program(Child);

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
+use pulse53_tests::programs::has;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 
 use crate::node::Node;
-use crate::program::{Program, has};
+use crate::program::Program;
 
 const WEB: &str = "web.example.com";
 const OTHER: &str = "other.example.com";

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pulse53_tests::programs;
+
 use super::agent::{Agent, CONFIG, binary};
 use super::client::Client;
-use super::command::is_installed;
 use super::network::{self, INTERFACE, Network, SERVED};
 use super::peer::{self, Peer};
 use super::place::{self, Place};
@@ -127,8 +128,8 @@ fn lacking() -> Option<String> {
         return Some("root, to make network namespaces and load BPF programs".to_owned());
     }
     for (program, package) in [("ip", "iproute2"), ("nsenter", "util-linux"), ("setpriv", "util-linux")] {
-        if !is_installed(program) {
-            return Some(format!("{program} (package {package})"));
+        if let Some(lacking) = programs::lacking(program, package) {
+            return Some(lacking);
         }
     }
     if !peer::is_built() || !binary().is_file() {
