@@ -53,6 +53,18 @@ fn is_tag(ethertype: u16) -> bool {
 }
 
 impl Ethernet {
+    #[inline(always)]
+    pub(crate) fn is_tagged(&self) -> bool {
+        self.len != HEADER
+    }
+
+    /// Has the reply go between other addresses than the query; their octets from the least significant on.
+    #[inline(always)]
+    pub(crate) fn reply_between(&mut self, from: u64, to: u64) {
+        self.first = from | to << 48;
+        self.source_end = (to >> 16) as u32;
+    }
+
     /// Writes the header with its addresses swapped.
     #[inline(always)]
     pub(crate) fn write_reply(&self, packet: &mut impl Packet) -> Option<()> {

@@ -101,6 +101,19 @@ impl Network {
         }
     }
 
+    /// The address asked, as it stands in the header; an IPv4 address is the lower half of the first word.
+    #[inline(always)]
+    pub(crate) fn asked(&self) -> [u64; 2] {
+        self.destination
+    }
+
+    /// Whether the query comes from an address that means something on one link alone (RFC 4291 section 2.5.6).
+    #[inline(always)]
+    pub(crate) fn source_is_link_local(&self) -> bool {
+        // The first ten bits are those of fe80.
+        self.is_v6 && self.source[0] & 0xc0ff == 0x80fe
+    }
+
     /// The address asked from, as it stands in the header; an IPv4 address is the lower half of the first word.
     #[inline(always)]
     pub(crate) fn source(&self) -> [u64; 2] {

@@ -26,6 +26,7 @@ pub mod limit;
 mod negative;
 pub mod packet;
 mod reply;
+pub mod route;
 mod table;
 pub mod tables;
 mod udp;
@@ -121,7 +122,8 @@ fn answer<const FOUND: bool>(
     if FOUND {
         negative::complete(&mut chosen, scratch);
     }
-    reply::fit(&query, &edns, &chosen)?;
+    let message_len = reply::fit(&query, &edns, &chosen)?;
+    route::find(packet, tables, &mut link, &network, &transport, message_len, scratch)?;
     let is_proven = cookie::answer_query(tables, &network, &edns, scratch)?;
     let mut slips = !is_proven && limit::rule_reply(tables, &network, &chosen, scratch)?;
     if slips {

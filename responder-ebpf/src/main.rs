@@ -10,6 +10,8 @@
 #[cfg(target_arch = "bpf")]
 mod program;
 #[cfg(target_arch = "bpf")]
+mod routing;
+#[cfg(target_arch = "bpf")]
 mod sampling;
 
 /// On the host there is no program: the stub lets the package build with the rest of the workspace.

@@ -2,6 +2,8 @@
 
 use pulse53_abi::shared::Shared;
 
+use crate::route::Route;
+
 /// An unsigned integer of one to eight octets, as it stands in memory.
 pub trait Word: Copy {
     /// Reads the integer from the front of a slice.
@@ -50,6 +52,12 @@ pub trait Packet {
     /// Lengthens (or with a negative number shortens) the frame. What the frame holds afterwards is undefined; when
     /// refused, it is as before.
     fn resize(&mut self, growth: i32) -> Option<()>;
+
+    /// Asks the kernel which way a reply to this frame takes; none if there is none by which it could be sent from here.
+    #[inline(always)]
+    fn find_route(&self, _: &mut Route) -> Option<()> {
+        None
+    }
 
     /// Returns its argument, and makes the verifier forget what it knows of it and of the frame: loops whose exit depends
     /// on data would otherwise each leave as many states behind as they have rounds.

@@ -33,9 +33,10 @@ use fastpath::abi::shared::Shared;
 use fastpath::abi::verdict::{Counters, PassReason, Verdict};
 use fastpath::cookie::Exchange;
 use fastpath::limit::{self, Response};
+use fastpath::route::Route;
 use fastpath::{Packet, Scratch, Tables, Word};
 
-use crate::sampling;
+use crate::{routing, sampling};
 
 /// `BPF_F_MMAPABLE`: userspace writes these through its own mapping, without a system call an entry.
 const MMAPABLE: usize = 1024;
@@ -68,7 +69,7 @@ static BODIES_LARGE: Array<BodyLarge, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static SERVED: Array<Served, { SERVED_ENTRIES as usize }, MMAPABLE> = Array::new();
 #[btf_map]
-static LIVE: Array<LiveSettings, 1, MMAPABLE> = Array::new();
+pub(crate) static LIVE: Array<LiveSettings, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static BUCKETS: Array<Shared, { RATE_BUCKETS as usize }, MMAPABLE> = Array::new();
 #[btf_map]
@@ -90,6 +91,7 @@ pub(crate) static SETTINGS: Global<Settings> = Global::new(Settings {
     short_subnets: 0,
     sample_one_in: 0,
     expires: 0,
+    routes_replies: 0,
 });
 
 /// What one CPU needs for one packet, too large or too long-lived for the stack.
@@ -192,9 +194,9 @@ impl<'a> Run<'a> {
                 // SAFETY: the element is this CPU's own.
                 let draw = unsafe { *self.tables.random };
                 sampling::send(self.packet.ctx, self.packet.frame_len(), draw);
-                xdp_action::XDP_TX
+                routing::send(self.scratch.route.way_out)
             }
-            Verdict::Slip => xdp_action::XDP_TX,
+            Verdict::Slip => routing::send(self.scratch.route.way_out),
             Verdict::Pass(reason) => {
                 let one_in = SETTINGS.load().log_one_in;
                 if one_in != 0 {
@@ -358,6 +360,11 @@ impl Packet for XdpPacket<'_> {
     }
 
     #[inline(always)]
+    fn find_route(&self, route: &mut Route) -> Option<()> {
+        if routing::find_route(self.ctx.as_ptr().cast(), route) != 0 { Some(()) } else { None }
+    }
+
+    #[inline(always)]
     fn forget(&mut self, value: u64) -> u64 {
         self.refresh();
         // SAFETY: `spill` is this CPU's own element.
@@ -495,6 +502,11 @@ impl Tables for KernelTables {
         // SAFETY: it takes nothing.
         let now = unsafe { bpf_ktime_get_coarse_ns() };
         self.live().is_none_or(|live| now > live.good_until.load())
+    }
+
+    #[inline(always)]
+    fn routes_replies(&self) -> bool {
+        SETTINGS.load().routes_replies != 0
     }
 
     #[inline(always)]

@@ -14,13 +14,14 @@ use crate::tables::NAME_WORDS;
 use crate::udp::{self, Datagram};
 use crate::{Packet, Scratch, Step, Tables};
 
-/// Whether the reply's message is no longer than the client takes.
+/// The length of the reply's message, which is no longer than the client takes.
 #[inline(always)]
-pub(crate) fn fit(query: &Query, edns: &Edns, chosen: &Chosen) -> Step<()> {
-    if message_len(query, edns, &chosen.head) > usize::from(edns.message_max) {
+pub(crate) fn fit(query: &Query, edns: &Edns, chosen: &Chosen) -> Step<usize> {
+    let len = message_len(query, edns, &chosen.head);
+    if len > usize::from(edns.message_max) {
         return Err(Verdict::Pass(PassReason::TooLong));
     }
-    Ok(())
+    Ok(len)
 }
 
 #[inline(always)]

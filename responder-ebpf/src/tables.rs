@@ -10,6 +10,7 @@ use pulse53_abi::shared::Shared;
 use crate::cookie::Exchange;
 use crate::limit::{self, Response};
 use crate::negative::Substitute;
+use crate::route::Route;
 
 /// Memory shared with userspace. An index that is out of range finds nothing.
 pub trait Tables {
@@ -50,6 +51,11 @@ pub trait Tables {
     /// Whether userspace has not been heard of for longer than the tables are good (D-25).
     #[inline(always)]
     fn is_stale(&self) -> bool {
+        false
+    }
+    /// Whether replies go where the kernel's routes lead, and not to who sent the query.
+    #[inline(always)]
+    fn routes_replies(&self) -> bool {
         false
     }
     /// A random number, spent as [`pulse53_abi::draw`] says; never zero.
@@ -96,6 +102,8 @@ pub struct Scratch {
     pub cookie: Exchange,
     /// The response that the rate limit is asked about.
     pub response: Response,
+    /// The way of the reply, if it is routed.
+    pub route: Route,
     /// An ancestor of the question's name, or a wildcard below one; zero-padded as far as slots and nodes compare names whole.
     pub owner: [u64; NAME_WORDS],
     /// Where each label of the question's name begins.
@@ -113,6 +121,7 @@ impl Scratch {
             opt: [0; OPT_WORDS],
             cookie: Exchange::new(),
             response: Response::new(),
+            route: Route::new(),
             owner: [0; NAME_WORDS],
             labels: [0; LABELS],
             found: Substitute::new(),

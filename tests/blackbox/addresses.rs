@@ -14,15 +14,8 @@ use crate::harness::client::ask_between;
 use crate::harness::command::{run, succeed, text};
 use crate::harness::eventually;
 use crate::harness::network::{INTERFACE, Namespace, SERVED};
-use crate::harness::peer::Peer;
+use crate::harness::second::{SECOND, SECOND_CLIENT, SECOND_SERVER, Second, give};
 use crate::harness::site::Site;
-
-/// A second pair of interfaces.
-const SECOND: &str = "wire1";
-const SECOND_CLIENT: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(10, 54, 0, 1)), IpAddr::V6(Ipv6Addr::new(0xfd54, 0, 0, 0, 0, 0, 0, 1))];
-const SECOND_SERVER: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(10, 54, 0, 53)), IpAddr::V6(Ipv6Addr::new(0xfd54, 0, 0, 0, 0, 0, 0, 0x53))];
 
 /// Addresses of the loopback interface, to which routes lead.
 const ANYCAST: [IpAddr; 2] =
@@ -36,10 +29,7 @@ const RECORDS: &str = "www IN A 198.51.100.1\n";
 fn one_address_is_answered_on_every_interface_it_is_asked_at() {
     let Some(site) = Site::make() else { return };
     let (client, server) = (&site.network.client, &site.network.server);
-    let _peer = second_pair(client, server);
-    for (namespace, addresses) in [(client, SECOND_CLIENT), (server, SECOND_SERVER)] {
-        give(namespace, SECOND, addresses);
-    }
+    let _second = Second::join(client, server);
     for address in ANYCAST {
         let bits = if address.is_ipv4() { 32 } else { 128 };
         server.ip(&format!("address add {address}/{bits} dev lo"));
@@ -212,21 +202,4 @@ fn index(namespace: &Namespace) -> u32 {
     let told = namespace.ip(&format!("-o link show dev {INTERFACE}"));
     let number = told.split(':').next().and_then(|number| number.parse().ok());
     number.unwrap_or_else(|| panic!("no number in {told}"))
-}
-
-/// Addresses of both families, and up.
-fn give(namespace: &Namespace, interface: &str, [v4, v6]: [IpAddr; 2]) {
-    namespace.ip(&format!("address add {v4}/24 dev {interface}"));
-    namespace.ip(&format!("address add {v6}/64 dev {interface} nodad"));
-    namespace.ip(&format!("link set {interface} up"));
-}
-
-/// A second veth pair between the two, and what its client end needs.
-fn second_pair(client: &Namespace, server: &Namespace) -> Peer {
-    client.ip(&format!("link add name {SECOND} type veth peer name {SECOND}-server"));
-    let told = run(std::process::Command::new("ip")
-        .args(["-netns", client.name(), "link", "set", &format!("{SECOND}-server")])
-        .args(["netns", server.name(), "name", SECOND]));
-    assert!(told.status.success(), "{}", text(&told));
-    Peer::attach_to(client, SECOND)
 }

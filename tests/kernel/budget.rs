@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aya_obj::Object;
 use aya_obj::generated::{bpf_func_id, bpf_insn};
-use pulse53::datapath::{LoadError, Loaded, Oversight, Samples, Sizes};
+use pulse53::datapath::{LoadError, LoadOptions, Loaded, Samples, Sizes};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_tests::entries;
 use toml::de::{DeTable, DeValue};
@@ -45,12 +45,12 @@ struct Costs {
 
 #[test]
 fn the_program_keeps_to_its_budget() {
-    // With debug lines, a deadline and samples, so that nothing the object holds is left out.
+    // With debug lines, a deadline, samples and routes, so that nothing the object holds is left out.
     let (to, _samples) = std::sync::mpsc::sync_channel(1);
     let samples = Samples { one_in: 2, to, lost: Arc::default() };
-    let oversight = Oversight { expires: true, samples: Some(samples) };
+    let options = LoadOptions { expires: true, samples: Some(samples), routes_replies: true };
     let clients = entries::clients();
-    let mut loaded = match Loaded::load_watched(SIZES, &clients, UDP_PAYLOAD_MAX, 1, &oversight) {
+    let mut loaded = match Loaded::load_with(SIZES, &clients, UDP_PAYLOAD_MAX, 1, &options) {
         Ok(loaded) => loaded,
         Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {
             return pulse53_tests::skip(&error.to_string());
@@ -181,7 +181,9 @@ const FRAME_POINTER: u8 = 10;
 /// The name of the helper that an instruction calls; none if it calls none, or looks something up in a map.
 fn helper(instruction: &bpf_insn) -> Option<String> {
     use bpf_func_id::*;
-    const NAMED: [bpf_func_id; 15] = [
+    const NAMED: [bpf_func_id; 17] = [
+        BPF_FUNC_fib_lookup,
+        BPF_FUNC_redirect,
         BPF_FUNC_ktime_get_ns,
         BPF_FUNC_ktime_get_coarse_ns,
         BPF_FUNC_jiffies64,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use pulse53::datapath::{self, LoadError, Loaded, Oversight, Sizes};
+use pulse53::datapath::{self, LoadError, LoadOptions, Loaded, Sizes};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_core::compile::Compiler;
 use pulse53_core::table::Generation;
@@ -20,8 +20,8 @@ fn answers_are_good_until_the_deadline() {
     let compiler = Compiler::new(&snapshot, &|_| true, Generation(1));
     let table = compiler.table();
     let sizes = Sizes::needed(table).with_headroom(u32::MAX);
-    let oversight = Oversight { expires: true, samples: None };
-    let mut kernel = match Loaded::load_watched(sizes, table.clients(), UDP_PAYLOAD_MAX, 0, &oversight) {
+    let options = LoadOptions { expires: true, ..LoadOptions::default() };
+    let mut kernel = match Loaded::load_with(sizes, table.clients(), UDP_PAYLOAD_MAX, 0, &options) {
         Ok(kernel) => kernel,
         Err(error @ (LoadError::NoObject | LoadError::NotPermitted(_))) => {
             return pulse53_tests::skip(&error.to_string());

@@ -34,6 +34,8 @@ pub const OPTIONS_MAX: u32 = 6;
 pub const RATE_BUCKETS: u32 = 1 << 16;
 /// Networks that are exempt from the rate limit; of more than these userspace decides.
 pub const EXEMPT_MAX: usize = 16;
+/// Interfaces by which replies may leave that are routed.
+pub const WAYS_OUT_MAX: usize = 16;
 
 /// Where a query may end in its frame, in octets; longer ones are passed.
 pub const QUERY_FRAME_MAX: usize = 1024;

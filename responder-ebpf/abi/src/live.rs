@@ -1,6 +1,6 @@
 //! What userspace may change while the program runs: its clock, how DNS cookies are answered, and the rate limit.
 
-use crate::limits::EXEMPT_MAX;
+use crate::limits::{EXEMPT_MAX, WAYS_OUT_MAX};
 use crate::served::{AddressWords, ipv4_words};
 use crate::shared::Shared;
 
@@ -22,6 +22,8 @@ pub struct LiveSettings {
     pub secrets: [Shared; 4],
     /// The rate limit.
     pub limit: LiveLimit,
+    /// The interfaces by which replies may leave that came in elsewhere, by their numbers; 0: none. Of use where replies are routed.
+    pub ways_out: [Shared; WAYS_OUT_MAX],
 }
 
 /// Never shows the secrets.
@@ -89,4 +91,4 @@ pub fn exempt_words(is_v6: bool, words: AddressWords) -> AddressWords {
     if is_v6 { words } else { ipv4_words(words[0] as u32) }
 }
 
-const _: () = assert!(size_of::<LiveSettings>() == 8 * (17 + 5 * EXEMPT_MAX));
+const _: () = assert!(size_of::<LiveSettings>() == 8 * (17 + 5 * EXEMPT_MAX + WAYS_OUT_MAX));

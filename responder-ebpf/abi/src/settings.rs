@@ -20,19 +20,22 @@ pub struct Settings {
     pub sample_one_in: u32,
     /// 1 if the tables are good only until the deadline that userspace puts off (D-25), else 0.
     pub expires: u32,
+    /// 1 if replies go where the kernel's routes lead, 0 if to who sent the query, where it came in.
+    pub routes_replies: u64,
 }
 
 impl Settings {
     /// The same octets as words, in the order of the fields.
-    pub const fn words(self) -> [u64; 5] {
+    pub const fn words(self) -> [u64; 6] {
         [
             self.abi_version as u64 | (self.log_one_in as u64) << 32,
             self.seed,
             self.slot_mask as u64 | (self.message_max as u64) << 32,
             self.short_subnets,
             self.sample_one_in as u64 | (self.expires as u64) << 32,
+            self.routes_replies,
         ]
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 40);
+const _: () = assert!(size_of::<Settings>() == 48);

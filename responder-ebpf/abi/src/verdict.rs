@@ -80,6 +80,8 @@ reasons! {
     PerhapsExempt = "perhaps_exempt",
     /// Userspace has not been heard of for longer than answers are good (D-25).
     Stale = "stale",
+    /// The kernel has no way for the reply that a program could send it by; only where replies are routed.
+    NoRoute = "no_route",
 }
 
 /// First counter slot of [`DropReason`].
@@ -87,7 +89,7 @@ pub const SLOT_DROPS: u32 = 1 + PassReason::ALL.len() as u32;
 
 reasons! {
     /// Why a packet was dropped. Neither of the first two should ever be counted.
-    DropReason, 18:
+    DropReason, 19:
     /// A body was put to a new use while it was copied, despite its quarantine.
     Recycled = "recycled",
     /// A write behind all checks failed.
@@ -104,7 +106,7 @@ pub const SLOT_NO_ANSWERS: u32 = SLOT_SLIP + 1;
 
 reasons! {
     /// Why a reply has no answer.
-    NoAnswer, 22:
+    NoAnswer, 23:
     /// The name exists, but has no such type.
     NoData = "nodata",
     /// The name does not exist.

@@ -38,7 +38,7 @@ use crate::api::connections::Bounded;
 use crate::api::control::{self, Command, ConfigurationStatus};
 use crate::api::{http, recovery};
 use crate::causes::chain;
-use crate::config::{Config, Overrides, Problems, RoutingControl};
+use crate::config::{Config, Overrides, Problems, ReplyRoute, RoutingControl};
 use crate::datapath::{AttachError, Datapath, PinDir, Samples};
 use crate::declared::{self, Loaded};
 use crate::doctor;
@@ -239,8 +239,14 @@ impl Agent {
             0 => None,
             one_in => {
                 let (to, samples) = std::sync::mpsc::sync_channel(SAMPLES_WAITING_MAX);
-                sampler::start(samples, published.clone(), served.clone(), sampled.clone())
-                    .map_err(machine("start a thread"))?;
+                sampler::start(
+                    samples,
+                    published.clone(),
+                    served.clone(),
+                    config.xdp.reply_route == ReplyRoute::Kernel,
+                    sampled.clone(),
+                )
+                .map_err(machine("start a thread"))?;
                 Some(Samples { one_in, to, lost: sampled.lost() })
             }
         };
@@ -524,7 +530,7 @@ fn attach(
     let Some(pins) = pins else { return Ok(None) };
     let settings = settings::datapath(&config.xdp, &config.dns, addresses, reply, samples);
     let Err(error) = publisher.attach(settings, pins) else {
-        tell_troubles(config.xdp.interfaces.clone());
+        tell_troubles(config.xdp.interfaces.clone(), config.xdp.reply_route == ReplyRoute::Kernel);
         return Ok(None);
     };
     if error.is_mistake() {
@@ -536,8 +542,8 @@ fn attach(
 }
 
 /// Tells what is wrong with interfaces: a card that takes off VLAN tags is attached to as well as another, and loses replies.
-fn tell_troubles(interfaces: Vec<String>) {
-    tokio::task::spawn_blocking(move || match doctor::troubles(&interfaces) {
+fn tell_troubles(interfaces: Vec<String>, is_routed: bool) {
+    tokio::task::spawn_blocking(move || match doctor::troubles(&interfaces, is_routed) {
         Ok(findings) => {
             for finding in findings {
                 tracing::warn!(interface = finding.about, mend = finding.mend, "{}", finding.what);

@@ -13,8 +13,9 @@ use crate::api::guard::Access;
 use crate::api::http;
 use crate::api::recovery;
 use crate::api::sigv4::Credentials;
-use crate::config::{self, Api, Config, CookiePolicy, Dns, OnStop, Problems, Xdp, XdpMode};
+use crate::config::{self, Api, Config, CookiePolicy, Dns, OnStop, Problems, ReplyRoute, Xdp, XdpMode};
 use crate::datapath::{self, Mode, Samples};
+use crate::doctor;
 use crate::health;
 use crate::publish;
 use crate::query_log::Sinks;
@@ -153,6 +154,10 @@ pub(super) fn datapath(
         capacity: xdp.capacity,
         // The kernel half goes no further than what we advertise.
         message_max: dns.max_udp_size.min(UDP_SIZE_ADVERTISED),
+        reply_route: match xdp.reply_route {
+            ReplyRoute::Sender => datapath::ReplyRoute::Sender,
+            ReplyRoute::Kernel => datapath::ReplyRoute::Kernel(doctor::redirects),
+        },
         log_one_in: xdp.log_one_in,
         max_stale: xdp.max_stale,
         samples,

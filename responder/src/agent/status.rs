@@ -51,6 +51,7 @@ impl Agent {
             configuration: self.configuration.clone(),
             listen: self.serving.addresses().iter().map(ToString::to_string).collect(),
             interfaces,
+            reply_route: self.config.xdp.reply_route.as_str().to_owned(),
             kernel_problem: self.kernel_problem.clone(),
             kernel_table,
             replies: ReplyShare { kernel, userspace },

@@ -49,6 +49,9 @@ pub struct Status {
     pub listen: Vec<String>,
     /// Where the kernel answers.
     pub interfaces: Vec<InterfaceStatus>,
+    /// Where the kernel sends replies, as configured: to the `sender`, or where the `kernel`'s routes lead.
+    #[serde(default)]
+    pub reply_route: String,
     /// Why the kernel does not answer, if it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_problem: Option<String>,

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::paint::Paint;
 use super::{CONFIG_DEFAULT, Failure};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, ReplyRoute};
 use crate::doctor::{self, Finding, Weight};
 
 /// What to look at.
@@ -36,7 +36,8 @@ pub fn doctor(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     };
     let config = config.map_err(|problems| Failure(problems.to_string()))?;
     let interfaces = args.interface.clone().map_or_else(|| config.xdp.interfaces.clone(), |name| vec![name]);
-    let findings = doctor::examine(&interfaces, &config.dns.listen, &config.xdp.pin_dir)?;
+    let is_routed = config.xdp.reply_route == ReplyRoute::Kernel;
+    let findings = doctor::examine(&interfaces, &config.dns.listen, &config.xdp.pin_dir, is_routed)?;
     let text = if args.json { serde_json::to_string_pretty(&findings)? + "\n" } else { text(&findings) };
     super::print(&text)?;
     let is_bad = findings.iter().any(|finding| finding.weight == Weight::Bad);

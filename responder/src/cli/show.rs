@@ -50,6 +50,9 @@ fn status_text(status: &Status, paint: Paint, now: Duration) -> String {
         status.interfaces.iter().map(|interface| format!("{} ({})", interface.name, interface.mode));
     let interfaces: Vec<String> = interfaces.collect();
     line("kernel", if interfaces.is_empty() { "not attached".to_owned() } else { interfaces.join(", ") });
+    if status.reply_route == "kernel" && !status.interfaces.is_empty() {
+        line("", "replies go where the kernel's routes lead".to_owned());
+    }
     if let Some(problem) = &status.kernel_problem {
         line("", paint.bad(problem));
     }

@@ -136,6 +136,8 @@ pub struct Xdp {
     pub mode: XdpMode,
     /// Where maps and links are pinned.
     pub pin_dir: PathBuf,
+    /// Where the kernel half sends replies.
+    pub reply_route: ReplyRoute,
     /// What becomes of the program when the agent stops.
     pub on_stop: OnStop,
     /// After which time without an agent the kernel stops answering (D-25); none: never.
@@ -157,6 +159,25 @@ pub enum XdpMode {
     Native,
     /// In the network stack.
     Generic,
+}
+
+/// `[xdp] reply_route`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyRoute {
+    /// To who sent the query, where it came in.
+    Sender,
+    /// Where the kernel's routes lead.
+    Kernel,
+}
+
+impl ReplyRoute {
+    /// The word used in configuration and status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Kernel => "kernel",
+        }
+    }
 }
 
 /// `[xdp] on_stop`

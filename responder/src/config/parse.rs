@@ -13,7 +13,7 @@ use super::section::{Overrides, Reading, Section};
 use super::value::{self, Raw, Read, Refusal};
 use super::{
     Api, Checker, Config, CookiePolicy, Credential, DeclaredFile, Dns, Geo, Log, LogFormat, Metrics, OnStop,
-    Problems, QueryLogFiles, RateLimit, Region, RoutingControl, Server, Xdp, XdpMode, ZoneFile,
+    Problems, QueryLogFiles, RateLimit, Region, ReplyRoute, RoutingControl, Server, Xdp, XdpMode, ZoneFile,
 };
 use crate::privileges::Filtering;
 
@@ -130,11 +130,13 @@ impl Reader<'_> {
 
     fn xdp(&self, section: Section<'_>) -> Xdp {
         let modes = [("auto", XdpMode::Auto), ("native", XdpMode::Native), ("generic", XdpMode::Generic)];
+        let routes = [ReplyRoute::Sender, ReplyRoute::Kernel].map(|route| (route.as_str(), route));
         let ends = [("detach", OnStop::Detach), ("stay", OnStop::Stay)];
         let xdp = Xdp {
             interfaces: section.or("interfaces", Vec::new(), |raw| value::list(raw, interface)),
             mode: section.or("mode", XdpMode::Auto, |raw| value::word(raw, &modes)),
             pin_dir: section.or("pin_dir", "/sys/fs/bpf/pulse53".into(), |raw| self.path(raw)),
+            reply_route: section.or("reply_route", ReplyRoute::Sender, |raw| value::word(raw, &routes)),
             on_stop: section.or("on_stop", OnStop::Detach, |raw| value::word(raw, &ends)),
             max_stale: section
                 .get("max_stale", |raw| value::duration(raw, SECOND..=Duration::from_secs(366 * 24 * 3600)))

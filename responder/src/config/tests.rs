@@ -23,7 +23,7 @@ fn every_value_has_a_default() {
     assert_eq!(config.dns.max_udp_size, 1232);
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:5380");
     assert_eq!(config.metrics.listen.to_string(), "127.0.0.1:9553");
-    assert_eq!(config.xdp.on_stop, OnStop::Detach);
+    assert_eq!((config.xdp.on_stop, config.xdp.reply_route), (OnStop::Detach, ReplyRoute::Sender));
     assert!(config.zones.is_empty() && config.xdp.interfaces.is_empty());
 }
 
@@ -41,6 +41,7 @@ tcp_idle_timeout = "15s"
 [xdp]
 interfaces = ["eth0"]
 mode = "native"
+reply_route = "kernel"
 max_stale = "1h"
 log = 1000
 sample = "off"
@@ -132,7 +133,7 @@ fn every_problem_is_told_with_its_place() {
             "etc/pulse53.toml:3:28: dns.listen: \"192.0.2.53\" is not an address with a port: write it as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"",
             "etc/pulse53.toml:4:16: dns.max_udp_size: 100 is not a whole number from 512 to 4096",
             "etc/pulse53.toml:6:8: xdp.mode: \"fast\" is not one of \"auto\", \"native\", \"generic\"",
-            "etc/pulse53.toml:7:1: unknown key \"modes\" in [xdp]: did you mean \"mode\"? the keys here are interfaces, mode, pin_dir, on_stop, max_stale, capacity, log, sample",
+            "etc/pulse53.toml:7:1: unknown key \"modes\" in [xdp]: did you mean \"mode\"? the keys here are interfaces, mode, pin_dir, reply_route, on_stop, max_stale, capacity, log, sample",
         ],
     );
 }

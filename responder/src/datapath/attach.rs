@@ -105,6 +105,11 @@ impl Attached {
         if_nametoindex(self.interface.as_str()) == Ok(self.index)
     }
 
+    /// The interface's number.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
     /// Takes the program off the interface.
     pub fn detach(self, pins: &PinDir) -> Result<(), AttachError> {
         std::fs::remove_file(pins.reach(&self.pin))

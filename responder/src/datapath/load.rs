@@ -23,7 +23,7 @@ use crate::privileges;
 use super::hot_table::{HotTable, Sizes, settings};
 use super::log::KernelLog;
 use super::memory::{HotMemory, Region, SharedLayout};
-use super::oversight::{Oversight, SampleReader};
+use super::oversight::{SampleReader, Samples};
 use super::pins::PinDir;
 
 /// The object as built by `cargo xtask build`; empty if that has not run.
@@ -103,6 +103,18 @@ const PROGRAM: &str = "pulse53";
 /// The map that leads to the programs it goes on in where the hot table has no answer.
 const REST: &str = "REST";
 
+/// What a unit does beyond answering from its tables where the query came in; by default nothing.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Whether the tables are good only until the deadline, which userspace puts off (D-25).
+    pub expires: bool,
+    /// Where samples of replies go, if any are taken.
+    pub samples: Option<Samples>,
+    /// Whether replies go where the kernel's routes lead, by the interfaces that [`LiveSettings::ways_out`](pulse53_abi::live::LiveSettings)
+    /// names, and not to who sent the query.
+    pub routes_replies: bool,
+}
+
 /// A loaded program with its tables.
 #[derive(Debug)]
 pub struct Loaded {
@@ -122,16 +134,16 @@ impl Loaded {
         message_max: u16,
         log_one_in: u32,
     ) -> Result<Self, LoadError> {
-        Self::load_watched(sizes, clients, message_max, log_one_in, &Oversight::default())
+        Self::load_with(sizes, clients, message_max, log_one_in, &LoadOptions::default())
     }
 
-    /// The same, overseen while it answers.
-    pub fn load_watched(
+    /// The same, with options.
+    pub fn load_with(
         sizes: Sizes,
         clients: &Arc<Clients>,
         message_max: u16,
         log_one_in: u32,
-        oversight: &Oversight,
+        options: &LoadOptions,
     ) -> Result<Self, LoadError> {
         if OBJECT.is_empty() {
             return Err(LoadError::NoObject);
@@ -139,10 +151,11 @@ impl Loaded {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| LoadError::Seed(error.into()))?;
         let seed = u64::from_ne_bytes(seed);
-        let samples = oversight.samples.as_ref();
+        let samples = options.samples.as_ref();
         let settings = Settings {
             sample_one_in: samples.map_or(0, |samples| samples.one_in),
-            expires: oversight.expires.into(),
+            expires: options.expires.into(),
+            routes_replies: options.routes_replies.into(),
             ..settings(sizes, clients, seed, message_max, log_one_in)
         };
         let words = settings.words();
@@ -246,7 +259,7 @@ impl Loaded {
         names.map(|name| Ok(program(&mut self.ebpf, name)?.info()?)).collect()
     }
 
-    /// Makes the tables good until a moment of the monotonic clock, in nanoseconds; what that means, [`Oversight::expires`] says.
+    /// Makes the tables good until a moment of the monotonic clock, in nanoseconds; what that means, [`LoadOptions::expires`] says.
     pub fn set_deadline(&self, moment_ns: u64) {
         self.hot.memory().live().good_until.store(moment_ns);
     }

@@ -177,6 +177,10 @@ impl Tables for HostTables<'_> {
         self.settings.short_subnets != 0
     }
 
+    fn routes_replies(&self) -> bool {
+        self.settings.routes_replies != 0
+    }
+
     fn served(&self, index: u32) -> Option<&Served> {
         self.memory.served.get(index as usize)
     }

@@ -13,6 +13,7 @@ mod log;
 mod memory;
 mod oversight;
 mod pins;
+mod ways_out;
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
@@ -25,9 +26,9 @@ pub use attach::{AttachError, Attached, Mode};
 use growth::Growth;
 pub use hot_table::{HotTable, Refused, Sizes};
 pub use live::{Live, LiveCookies, LiveLimit, write_clock};
-pub use load::{LoadError, Loaded, Runner};
+pub use load::{LoadError, LoadOptions, Loaded, Runner};
 pub use memory::{HotMemory, Region};
-pub use oversight::{Oversight, Samples};
+pub use oversight::Samples;
 pub use pins::PinDir;
 use pulse53_abi::limits::UDP_PAYLOAD_PLAIN;
 use pulse53_core::compile::{Clients, Compiler, GroupIndex};
@@ -35,6 +36,7 @@ use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::nodes;
 use pulse53_core::table::{AnswerTable, Generation};
+pub use ways_out::{Redirects, ReplyRoute};
 
 /// What the kernel half is told by the configuration.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub struct Settings {
     pub capacity: u32,
     /// The largest reply, in octets of DNS message: 512 to 1232 (D-16).
     pub message_max: u16,
+    /// Where replies go.
+    pub reply_route: ReplyRoute,
     /// One in this many passed packets writes a debug line; 0 for none.
     pub log_one_in: u32,
     /// The addresses answered for; none of them unspecified.
@@ -151,6 +155,7 @@ impl Datapath {
                 }
             }
         }
+        settings.reply_route.write(&attached, loaded.hot_table().memory().live());
         loaded.pin(&pins)?;
         share_buckets(&loaded, &settings.live)?;
         tracing::info!(
@@ -254,7 +259,8 @@ impl Datapath {
         keep_fresh(&self.loaded, &self.settings);
     }
 
-    /// Follows interfaces that went and came back: one of the same name gets the program, and what is refused is told once.
+    /// Follows interfaces that went and came back: one of the same name gets the program, and what is refused is told once. Follows what they
+    /// do with replies that are routed, too.
     pub fn follow_interfaces(&mut self) {
         for attached in self.attached.extract_if(.., |attached| !attached.is_there()) {
             let interface = attached.interface.clone();
@@ -279,11 +285,13 @@ impl Datapath {
                 }
             }
         }
+        self.settings.reply_route.write(&self.attached, self.loaded.hot_table().memory().live());
     }
 
     /// Puts another unit in the place of this one. An interface that refuses it gets none: its old tables would go stale.
     fn swap_in(&mut self, mut loaded: Loaded) {
         tell_live(&loaded, &self.settings);
+        self.settings.reply_route.write(&self.attached, loaded.hot_table().memory().live());
         let counted = self.loaded.counters().unwrap_or_default();
         self.counted_before.resize(counted.len(), 0);
         for (before, (_, now)) in self.counted_before.iter_mut().zip(counted) {
@@ -448,9 +456,13 @@ fn load_filled(
     distrusted: HashSet<HotKey>,
 ) -> Result<(Loaded, Synced), DatapathError> {
     let sizes = needed.with_headroom(settings.capacity);
-    let oversight = Oversight { expires: settings.max_stale.is_some(), samples: settings.samples.clone() };
+    let options = LoadOptions {
+        expires: settings.max_stale.is_some(),
+        samples: settings.samples.clone(),
+        routes_replies: settings.reply_route.is_routed(),
+    };
     let mut loaded =
-        Loaded::load_watched(sizes, table.clients(), settings.message_max, settings.log_one_in, &oversight)?;
+        Loaded::load_with(sizes, table.clients(), settings.message_max, settings.log_one_in, &options)?;
     loaded.hot_table_mut().serve(&settings.served);
     loaded.hot_table_mut().set_distrusted(distrusted);
     tell_live(&loaded, settings);

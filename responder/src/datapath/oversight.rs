@@ -1,4 +1,4 @@
-//! How a unit is overseen while it answers: its tables expire unless userspace is heard of, and samples of its replies are followed.
+//! How a unit is overseen while it answers: samples of its replies are followed.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -10,15 +10,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pulse53_abi::sample::Sample;
 
 use super::load::LoadError;
-
-/// What a unit is told of being overseen; by default it is not.
-#[derive(Debug, Clone, Default)]
-pub struct Oversight {
-    /// Whether the tables are good only until the deadline, which userspace puts off (D-25).
-    pub expires: bool,
-    /// Where samples go, if any are taken.
-    pub samples: Option<Samples>,
-}
 
 /// Samples of replies, on their way to who judges them.
 #[derive(Debug, Clone)]

@@ -28,6 +28,9 @@ pub struct Driver {
     pub has_pieces: bool,
     /// What it wants of queues.
     pub queues: Queues,
+    /// Whether it hands packets over to other interfaces and takes them from there in every kernel from 6.1 on that has XDP for it; since 6.3 the
+    /// kernel tells (`netdev`).
+    pub redirects: bool,
     /// Features with which it refuses XDP, as the kernel names them, and as `ethtool -K` does.
     pub refuses: &'static [(&'static str, &'static str)],
     /// What else there is to know.
@@ -45,6 +48,7 @@ const fn plain(name: &'static str, source: &'static str) -> Driver {
         mtu_max: MTU_MAX,
         has_pieces: false,
         queues: Queues::OfItsOwn,
+        redirects: true,
         refuses: &[],
         note: None,
         source,
@@ -81,7 +85,14 @@ pub const DRIVERS: &[Driver] = &[
             "drivers/net/ethernet/intel/ixgbe/ixgbe_main.c, ixgbe_xdp_setup and ixgbe_fix_features",
         )
     },
-    plain("ixgbevf", "drivers/net/ethernet/intel/ixgbevf/ixgbevf_main.c, ixgbevf_xdp_setup"),
+    Driver {
+        redirects: false,
+        note: Some("it sends replies back where queries came in, and by no other interface"),
+        ..plain(
+            "ixgbevf",
+            "drivers/net/ethernet/intel/ixgbevf/ixgbevf_main.c, ixgbevf_xdp_setup and ixgbevf_run_xdp",
+        )
+    },
     Driver {
         note: Some("attaching resets its queues: some packets are lost at that moment"),
         ..plain("i40e", "drivers/net/ethernet/intel/i40e/i40e_main.c, i40e_xdp_setup")

@@ -3,7 +3,7 @@
 use super::drivers::{self, Driver, MTU_MAX, Queues};
 use super::probe::{Interface, Machine};
 use super::routes::Address;
-use super::{Finding, Weight};
+use super::{Finding, Weight, routed};
 
 /// The oldest kernel that takes the program.
 const OLDEST: (u32, u32) = (6, 1);
@@ -18,25 +18,25 @@ const OURS: [&str; 2] = ["pulse53", "pass"];
 const LIBXDP: &str = "xdp_dispatcher";
 
 /// Collects findings about one thing.
-struct Findings<'a> {
+pub(super) struct Findings<'a> {
     about: &'a str,
-    all: Vec<Finding>,
+    pub(super) all: Vec<Finding>,
 }
 
 impl<'a> Findings<'a> {
-    fn about(about: &'a str) -> Self {
+    pub(super) fn about(about: &'a str) -> Self {
         Self { about, all: Vec::new() }
     }
 
-    fn good(&mut self, what: impl Into<String>) {
+    pub(super) fn good(&mut self, what: impl Into<String>) {
         self.add(Weight::Good, what.into(), None);
     }
 
-    fn warning(&mut self, what: impl Into<String>, mend: impl Into<String>) {
+    pub(super) fn warning(&mut self, what: impl Into<String>, mend: impl Into<String>) {
         self.add(Weight::Warning, what.into(), Some(mend.into()));
     }
 
-    fn bad(&mut self, what: impl Into<String>, mend: impl Into<String>) {
+    pub(super) fn bad(&mut self, what: impl Into<String>, mend: impl Into<String>) {
         self.add(Weight::Bad, what.into(), Some(mend.into()));
     }
 
@@ -96,8 +96,8 @@ pub fn machine(machine: &Machine) -> Vec<Finding> {
     findings.all
 }
 
-/// What is to be said of an interface.
-pub fn interface(interface: &Interface, processors: u32) -> Vec<Finding> {
+/// What is to be said of an interface; `is_routed`: whether the kernel half sends replies where routes lead.
+pub fn interface(interface: &Interface, processors: u32, is_routed: bool) -> Vec<Finding> {
     let name = interface.name.as_str();
     let mut findings = Findings::about(name);
     if !interface.is_up {
@@ -136,7 +136,10 @@ pub fn interface(interface: &Interface, processors: u32) -> Vec<Finding> {
         );
     }
     receiving(&mut findings, interface, processors);
-    way_back(&mut findings, interface);
+    way_back(&mut findings, interface, is_routed);
+    if is_routed {
+        routed::interface(&mut findings, interface);
+    }
     findings.all
 }
 
@@ -220,13 +223,16 @@ fn membership(findings: &mut Findings<'_>, interface: &Interface) {
 }
 
 /// Whether what is answered goes back as it came, and what is passed on gets in.
-fn way_back(findings: &mut Findings<'_>, interface: &Interface) {
+fn way_back(findings: &mut Findings<'_>, interface: &Interface, is_routed: bool) {
     let name = interface.name.as_str();
     for (family, way_out) in ["IPv4", "IPv6"].into_iter().zip(&interface.ways_out) {
         match way_out {
+            Some(other) if other != name && is_routed => {
+                findings.good(format!("{family} packets to clients far away leave by {other}: so do replies"));
+            }
             Some(other) if other != name => findings.good(format!(
                 "{family} packets to clients far away leave by {other}: so do replies of sockets, while the kernel half replies where the \
-                 query came in"
+                 query came in, unless `[xdp] reply_route` is \"kernel\""
             )),
             _ => {}
         }
@@ -357,7 +363,7 @@ mod tests {
 
     /// What mends the findings of a weight.
     fn mended(facts: &Interface, weight: Weight) -> Vec<String> {
-        let findings = interface(facts, 4);
+        let findings = interface(facts, 4, false);
         findings
             .into_iter()
             .filter(|finding| finding.weight == weight)
@@ -445,7 +451,7 @@ mod tests {
             [0, 1]
         );
         let without = Interface { xdp: Some(XdpFeatures::NONE), ..card("e1000e") };
-        let findings = interface(&without, 4);
+        let findings = interface(&without, 4, false);
         assert!(findings.iter().any(|finding| finding.what.contains("no native XDP")), "{findings:?}");
     }
 

@@ -1,12 +1,13 @@
 //! What works on this machine, what does not, and the command that mends it: `pulse53 doctor`.
 //!
 //! `probe` asks the kernel and changes nothing; what it finds are values (`Machine`, `Interface`), and `judge` turns them into
-//! findings without looking anywhere else. `netdev` asks what drivers say of themselves, `routes` where packets go; `drivers` is the table of what single drivers are known for.
+//! findings without looking anywhere else. `netdev` asks what drivers say of themselves, `routes` where packets go; `routed` knows what replies need that go there; `drivers` is the table of what single drivers are known for.
 
 mod drivers;
 mod judge;
 mod netdev;
 mod probe;
+mod routed;
 mod routes;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use probe::ProbeError;
+pub use routed::redirects;
 
 /// How much a finding matters. The worst comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,7 +44,7 @@ pub struct Finding {
     pub mend: Option<String>,
 }
 
-/// Looks at the machine, at interfaces, and at the addresses that are served.
+/// Looks at the machine, at interfaces, and at the addresses that are served. `is_routed`: whether the kernel half sends replies where routes lead.
 ///
 /// # Errors
 ///
@@ -51,12 +53,16 @@ pub fn examine(
     interfaces: &[String],
     addresses: &[SocketAddr],
     pin_dir: &Path,
+    is_routed: bool,
 ) -> Result<Vec<Finding>, ProbeError> {
     let machine = probe::machine(pin_dir);
     let mut findings = judge::machine(&machine);
+    if is_routed {
+        findings.extend(routed::machine(&probe::forwarding()));
+    }
     let interfaces = interfaces.iter().map(|name| probe::interface(name)).collect::<Result<Vec<_>, _>>()?;
     for interface in &interfaces {
-        findings.extend(judge::interface(interface, machine.processors));
+        findings.extend(judge::interface(interface, machine.processors, is_routed));
     }
     for address in addresses.iter().filter(|address| !address.ip().is_unspecified()) {
         findings.push(judge::address(&routes::address(*address), &interfaces));
@@ -69,10 +75,13 @@ pub fn examine(
 /// # Errors
 ///
 /// As those of [`examine`].
-pub fn troubles(interfaces: &[String]) -> Result<Vec<Finding>, ProbeError> {
+pub fn troubles(interfaces: &[String], is_routed: bool) -> Result<Vec<Finding>, ProbeError> {
     let mut findings = Vec::new();
+    if is_routed {
+        findings.extend(routed::machine(&probe::forwarding()));
+    }
     for name in interfaces {
-        findings.extend(judge::interface(&probe::interface(name)?, probe::processors()));
+        findings.extend(judge::interface(&probe::interface(name)?, probe::processors(), is_routed));
     }
     findings.retain(|finding| finding.weight == Weight::Bad);
     Ok(findings)

@@ -24,6 +24,16 @@ impl XdpFeatures {
         self.0 & 1 != 0
     }
 
+    /// Programs may hand packets over to other interfaces.
+    pub fn hands_over(self) -> bool {
+        self.0 & 1 << 1 != 0
+    }
+
+    /// Packets that programs of other interfaces hand over are sent.
+    pub fn takes(self) -> bool {
+        self.0 & 1 << 2 != 0
+    }
+
     /// Frames may come in several pieces, so that no page bounds the MTU.
     pub fn takes_pieces(self) -> bool {
         self.0 & 1 << 5 != 0
@@ -135,6 +145,7 @@ mod tests {
         .concat();
         let found = features(&octets).unwrap();
         assert!(found.is_native() && found.takes_pieces());
+        assert!(!found.hands_over() && !found.takes());
         assert_eq!(features(&octets[..16]), None);
         assert!(Netdev::parse_with_param(&octets[..10], header).is_ok());
         assert!(Netdev::parse_with_param(&[200, 0, 3, 0, 1], header).is_err());

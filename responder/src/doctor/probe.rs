@@ -103,15 +103,39 @@ pub fn processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
 }
 
+/// Whether the loopback interface forwards, which the kernel asks before it looks up routes for a program: IPv4 and IPv6; none: there is no such
+/// family.
+pub fn forwarding() -> [Option<bool>; 2] {
+    ["ipv4", "ipv6"]
+        .map(|family| text(format!("/proc/sys/net/{family}/conf/lo/forwarding")).map(|value| value != "0"))
+}
+
+/// Looks at an interface's driver and what that says of its XDP, and at nothing else.
+pub fn driver(name: &str) -> Result<Interface, ProbeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (connection, links, _) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        let message = link(&links, name).await?;
+        let (connection, mut handle, _) = ethtool::new_connection()?;
+        tokio::spawn(connection);
+        let xdp = netdev::xdp_features(&mut handle, message.header.index).await;
+        Ok(Interface { xdp, ..of_message(name, &message) })
+    })
+}
+
+async fn link(links: &rtnetlink::Handle, name: &str) -> Result<LinkMessage, ProbeError> {
+    let mut found = links.link().get().match_name(name.to_owned()).execute();
+    found.try_next().await.ok().flatten().ok_or_else(|| ProbeError::NoInterface(name.to_owned()))
+}
+
 /// Looks at an interface.
 pub fn interface(name: &str) -> Result<Interface, ProbeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (connection, links, _) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
-        let mut found = links.link().get().match_name(name).execute();
-        let message = found.try_next().await.ok().flatten();
-        let message = message.ok_or_else(|| ProbeError::NoInterface(name.to_owned()))?;
+        let message = link(&links, name).await?;
         let mut interface = of_message(name, &message);
         let master = message.attributes.iter().find_map(|attribute| match attribute {
             LinkAttribute::Controller(index) => Some(*index),

@@ -39,8 +39,8 @@ pub struct Difference {
     pub expected: Vec<u8>,
 }
 
-/// Answers a sampled query again and compares.
-pub fn judge(sample: &Sample, table: &AnswerTable, settings: &ReplySettings) -> Judged {
+/// Answers a sampled query again and compares. The link addresses of a reply that `is_routed` are the neighbor's to which it goes.
+pub fn judge(sample: &Sample, table: &AnswerTable, settings: &ReplySettings, is_routed: bool) -> Judged {
     let frame = |words: &[u64], len: u64| {
         let octets: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         usize::try_from(len).ok().and_then(|len| octets.get(..len).map(<[u8]>::to_vec))
@@ -51,7 +51,7 @@ pub fn judge(sample: &Sample, table: &AnswerTable, settings: &ReplySettings) -> 
     let mut expected = Vec::new();
     let what = match Datagram::read(&reply_frame) {
         None => Some("the reply is no datagram"),
-        Some(reply) => around(&query, &reply).or_else(|| {
+        Some(reply) => around(&query, &reply, is_routed).or_else(|| {
             let age = Duration::from_nanos(clock::monotonic_ns().saturating_sub(sample.began_at));
             let began = clock::since_1970().saturating_sub(age);
             // Cookies tell the second, and the kernel half's clock is some milliseconds off at times.
@@ -75,10 +75,11 @@ pub fn judge(sample: &Sample, table: &AnswerTable, settings: &ReplySettings) -> 
 }
 
 /// What is wrong with everything but the message (D-19, D-24).
-fn around(query: &Datagram<'_>, reply: &Datagram<'_>) -> Option<&'static str> {
+fn around(query: &Datagram<'_>, reply: &Datagram<'_>, is_routed: bool) -> Option<&'static str> {
     let [from, to] = query.addresses;
     let [hardware_from, hardware_to] = query.hardware;
-    if reply.addresses != [to, from] || reply.hardware != [hardware_to, hardware_from] {
+    let goes_back = is_routed || reply.hardware == [hardware_to, hardware_from];
+    if reply.addresses != [to, from] || !goes_back {
         return Some("the addresses are not those of the query, turned round");
     }
     if reply.tags != query.tags {

@@ -46,22 +46,29 @@ impl Counts {
     }
 }
 
-/// Judges samples on a thread of its own until nobody sends any more.
+/// Judges samples on a thread of its own until nobody sends any more. `is_routed`: whether replies go where routes lead.
 pub fn start(
     samples: Receiver<Sample>,
     published: publish::Shared,
     served: Arc<serve::Shared>,
+    is_routed: bool,
     counts: Arc<Counts>,
 ) -> std::io::Result<()> {
     std::thread::Builder::new().name("sampler".to_owned()).spawn(move || {
         for sample in samples {
-            take(&sample, &published, &served, &counts);
+            take(&sample, &published, &served, is_routed, &counts);
         }
     })?;
     Ok(())
 }
 
-fn take(sample: &Sample, published: &publish::Shared, served: &serve::Shared, counts: &Counts) {
+fn take(
+    sample: &Sample,
+    published: &publish::Shared,
+    served: &serve::Shared,
+    is_routed: bool,
+    counts: &Counts,
+) {
     let count = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
     // Nothing may have changed from before the answer until after it was judged.
     let Some(quiet) = published.quiet.since(sample.began_at) else {
@@ -69,7 +76,7 @@ fn take(sample: &Sample, published: &publish::Shared, served: &serve::Shared, co
         return;
     };
     let table = served.table.load();
-    let judged = judge(sample, &table, &served.settings.load());
+    let judged = judge(sample, &table, &served.settings.load(), is_routed);
     if !published.quiet.is_still(quiet) {
         count(&counts.unsure);
         return;

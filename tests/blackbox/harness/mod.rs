@@ -10,7 +10,9 @@ pub mod network;
 pub mod peer;
 pub mod place;
 pub mod route53;
+pub mod second;
 pub mod site;
+pub mod tap;
 
 use std::time::Duration;
 

@@ -418,6 +418,7 @@ pub(super) fn settings(
         short_subnets: clients.map.shorter().is_empty().into(),
         sample_one_in: 0,
         expires: 0,
+        routes_replies: 0,
     }
 }
 
