@@ -62,6 +62,37 @@ fn one_address_is_answered_on_every_interface_it_is_asked_at() {
 }
 
 #[test]
+fn where_sockets_listen_on_all_addresses_so_does_the_kernel() {
+    let Some(site) = Site::make() else { return };
+    let (client, server) = (&site.network.client, &site.network.server);
+    let everywhere: [SocketAddr; 2] =
+        [(Ipv4Addr::UNSPECIFIED, 53).into(), (Ipv6Addr::UNSPECIFIED, 53).into()];
+    server.ip(&format!("address add {}/32 dev lo", ANYCAST[0]));
+    site.serve_zone_on(&[INTERFACE], &everywhere, "", RECORDS);
+    let agent = site.start();
+    let own = own(client);
+    let ask = |address: IpAddr| {
+        let from = own[usize::from(address.is_ipv6())];
+        let reply = ask_between(client, (from, 0).into(), (address, 53).into(), &question(HOT));
+        assert_eq!((reply.rcode, reply.first.is_some()), (0, true), "{address}");
+    };
+    for (address, through) in ANYCAST.into_iter().zip(SERVED) {
+        client.ip(&format!("route replace {address} via {}", through.ip()));
+    }
+    for (asked, address) in SERVED.map(|served| served.ip()).into_iter().chain([ANYCAST[0]]).enumerate() {
+        ask(address);
+        assert_eq!(agent.kernel_replies(), asked as u64 + 1, "{address}");
+    }
+    // One that comes later: sockets answer at once, the kernel soon.
+    server.ip(&format!("address add {}/128 dev lo nodad", ANYCAST[1]));
+    eventually("an answer of the kernel", || {
+        let before = agent.kernel_replies();
+        ask(ANYCAST[1]);
+        if agent.kernel_replies() == before + 1 { Ok(()) } else { Err("sockets answer") }
+    });
+}
+
+#[test]
 fn link_local_clients_are_answered_by_kernel_and_sockets() {
     let Some(site) = Site::make() else { return };
     let (client, server) = (&site.network.client, &site.network.server);

@@ -6,6 +6,7 @@
 //! A reload reads everything anew. With any error the running configuration stays whole; the error is logged, shown in status
 //! and counted.
 
+mod addresses;
 mod commands;
 mod health_source;
 mod open_files;
@@ -253,6 +254,11 @@ impl Agent {
         let kernel_problem =
             attach(&publisher, &config, pins, serving.addresses(), &served.settings.load(), samples)?;
         tokio::spawn(follow_clock(published.clone()));
+        tokio::spawn(addresses::follow(
+            published.clone(),
+            serving.addresses().to_vec(),
+            config.xdp.interfaces.clone(),
+        ));
 
         let told = metrics.clone();
         let (events, publisher) = publisher

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use nix::ifaddrs::getifaddrs;
 use pulse53_core::health::{Checker, CheckerName};
 
+use super::addresses;
 use crate::api::guard::Access;
 use crate::api::http;
 use crate::api::recovery;
@@ -161,33 +162,9 @@ pub(super) fn datapath(
         log_one_in: xdp.log_one_in,
         max_stale: xdp.max_stale,
         samples,
-        served: addresses.iter().flat_map(|address| spelled_out(*address, &xdp.interfaces)).collect(),
+        served: addresses::served(addresses, &xdp.interfaces),
         live: publish::live(reply),
     }
-}
-
-/// The address, or all of its family on the interfaces if it stands for all.
-fn spelled_out(address: SocketAddr, interfaces: &[String]) -> Vec<SocketAddr> {
-    if !address.ip().is_unspecified() {
-        return vec![address];
-    }
-    let found = match getifaddrs() {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%error, "cannot list addresses; the kernel half answers only those that dns.listen names");
-            return Vec::new();
-        }
-    };
-    found
-        .filter(|entry| interfaces.contains(&entry.interface_name))
-        .filter_map(|entry| {
-            let of_interface = entry.address?;
-            let v4 = of_interface.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-            v4.or_else(|| of_interface.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-        })
-        .filter(|ip| ip.is_ipv4() == address.is_ipv4())
-        .map(|ip| SocketAddr::new(ip, address.port()))
-        .collect()
 }
 
 /// The networks that probes of this node come from: those configured, else every address it has.

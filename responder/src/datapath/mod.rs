@@ -259,6 +259,15 @@ impl Datapath {
         keep_fresh(&self.loaded, &self.settings);
     }
 
+    /// Answers for these addresses and no others from now on; none of them unspecified.
+    pub fn serve(&mut self, addresses: Vec<SocketAddr>) {
+        if addresses != self.settings.served {
+            tracing::info!(?addresses, "the kernel half answers for other addresses now");
+            self.loaded.hot_table_mut().serve(&addresses);
+            self.settings.served = addresses;
+        }
+    }
+
     /// Follows interfaces that went and came back: one of the same name gets the program, and what is refused is told once. Follows what they
     /// do with replies that are routed, too.
     pub fn follow_interfaces(&mut self) {

@@ -21,7 +21,7 @@ use super::place::Place;
 pub const CONFIG: &str = "pulse53.toml";
 
 /// Waits of 200 ms for readiness: a debug build fills BPF maps on a busy machine.
-const READY_WAITS: usize = 300;
+const READY_WAITS: usize = 900;
 
 /// How much of the log a failed test shows.
 const LOG_TAIL_LINES: usize = 40;
