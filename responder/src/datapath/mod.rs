@@ -300,6 +300,8 @@ impl Datapath {
     /// Puts another unit in the place of this one. An interface that refuses it gets none: its old tables would go stale.
     fn swap_in(&mut self, mut loaded: Loaded) {
         tell_live(&loaded, &self.settings);
+        // It was made for the addresses of before.
+        loaded.hot_table_mut().serve(&self.settings.served);
         self.settings.reply_route.write(&self.attached, loaded.hot_table().memory().live());
         let counted = self.loaded.counters().unwrap_or_default();
         self.counted_before.resize(counted.len(), 0);
