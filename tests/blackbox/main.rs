@@ -33,6 +33,7 @@ mod routes;
 mod sampler;
 mod stale;
 mod systemd;
+mod tap;
 mod tcp;
 mod torn;
 mod vlans;

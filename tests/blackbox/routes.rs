@@ -13,7 +13,7 @@ use crate::harness::eventually;
 use crate::harness::network::{CLIENTS, INTERFACE, Namespace, SERVED};
 use crate::harness::second::{SECOND, SECOND_CLIENT, Second};
 use crate::harness::site::Site;
-use crate::harness::tap::Tap;
+use crate::tap::Tap;
 
 const RECORDS: &str = "www IN A 198.51.100.1\n";
 

@@ -7,7 +7,7 @@ use crate::harness::agent::Agent;
 use crate::harness::client::FAMILIES;
 use crate::harness::network::{CLIENTS, INTERFACE, SERVED};
 use crate::harness::site::Site;
-use crate::harness::tap::Tap;
+use crate::tap::Tap;
 
 const HOT: &str = "www.example.com";
 const RECORDS: &str = "www IN A 198.51.100.1\nwww IN A 198.51.100.2\n";

@@ -12,7 +12,6 @@ pub mod place;
 pub mod route53;
 pub mod second;
 pub mod site;
-pub mod tap;
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 // The one macro calls the other by its bare name.
 use nix::{setsockopt_impl, sockopt_impl};
 
-use super::network::Namespace;
+use crate::harness::network::Namespace;
 
 sockopt_impl!(
     /// Has the kernel tell of the tag that it takes out of a frame before anybody sees it.
