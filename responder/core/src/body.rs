@@ -10,6 +10,7 @@ use pulse53_abi::limits::BODY_SMALL;
 
 use crate::beside::Beside;
 use crate::model::{Name, Rdata, RecordType, Ttl};
+use crate::rdata::name_length;
 
 /// RCODEs used in replies (RFC 1035 section 4.1.1).
 pub mod rcode {
@@ -34,6 +35,9 @@ const BODY_USUAL: usize = 64;
 
 /// Octets of the header before the question.
 const HEADER: usize = 12;
+
+/// A pointer to the name of the question (D-13).
+const QUESTION: [u8; 2] = [0xC0, HEADER as u8];
 
 /// The records of one reply, with what its header must say.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,6 +64,30 @@ pub struct Required {
     pub len: usize,
     /// Number of answer, authority and additional records among them.
     pub counts: [u16; 3],
+}
+
+/// One record of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyRecord<'b> {
+    /// Who owns it.
+    pub owner: RecordOwner<'b>,
+    /// Its type.
+    pub rtype: RecordType,
+    /// Its lifetime.
+    pub ttl: Ttl,
+    /// Its data.
+    pub rdata: &'b [u8],
+}
+
+/// The owner of a record of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOwner<'b> {
+    /// The query name.
+    Question,
+    /// The last octets of it, so many.
+    Suffix(usize),
+    /// This name, in wire form.
+    Name(&'b [u8]),
 }
 
 /// A record owner that is a suffix of the query name.
@@ -129,15 +157,39 @@ impl Body {
 
     /// The RDATA of every answer record, in order, unturned.
     pub fn answers(&self) -> impl Iterator<Item = (RecordType, Rdata)> {
+        let answers = self.records().take(self.counts[0].into());
+        answers.map(|record| (record.rtype, Rdata(record.rdata.into())))
+    }
+
+    /// Every record, section by section, unturned.
+    pub fn records(&self) -> impl Iterator<Item = BodyRecord<'_>> {
         let mut rest = &*self.octets;
-        (0..self.counts[0]).map_while(move |_| {
-            // Two octets of owner, type, class, TTL, and the length of what follows.
-            let (head, behind) = rest.split_at_checked(12)?;
+        std::iter::from_fn(move || {
+            let at = self.octets.len() - rest.len();
+            let (owner, behind) = self.owner(at)?;
+            // Type, class, TTL, and the length of what follows.
+            let (head, behind) = behind.split_at_checked(10)?;
             let octets = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-            let (rdata, next) = behind.split_at_checked(octets(10).into())?;
+            let (rdata, next) = behind.split_at_checked(octets(8).into())?;
             rest = next;
-            Some((RecordType::from_int(octets(2)), Rdata(rdata.into())))
+            let ttl = Ttl(u32::from(octets(4)) << 16 | u32::from(octets(6)));
+            Some(BodyRecord { owner, rtype: RecordType::from_int(octets(0)), ttl, rdata })
         })
+    }
+
+    /// The owner of the record that begins at an offset, and what follows it.
+    fn owner(&self, at: usize) -> Option<(RecordOwner<'_>, &[u8])> {
+        let octets = self.octets.get(at..)?;
+        if let Ok(suffix) = self.suffixes.binary_search_by_key(&at, |suffix| suffix.at.into()) {
+            return Some((RecordOwner::Suffix(self.suffixes[suffix].length.into()), octets.get(2..)?));
+        }
+        match octets.strip_prefix(&QUESTION) {
+            Some(behind) => Some((RecordOwner::Question, behind)),
+            None => {
+                let (name, behind) = octets.split_at_checked(name_length(octets)?)?;
+                Some((RecordOwner::Name(name), behind))
+            }
+        }
     }
 
     /// Where in the octets owner names stand that are ancestors of the query name, or that name itself.
@@ -147,14 +199,9 @@ impl Body {
 
     /// The servers that NS records in the authority section name.
     pub fn servers(&self) -> impl Iterator<Item = Name> {
-        self.owner_offsets().filter_map(|at| {
-            let octets = |at: usize| Some(u16::from_be_bytes(*self.octets.get(at..)?.first_chunk()?));
-            if RecordType::from_int(octets(at + 2)?) != RecordType::NS {
-                return None;
-            }
-            let rdata = self.octets.get(at + 12..)?.get(..octets(at + 10)?.into())?;
-            Name::from_wire(rdata).ok()
-        })
+        let of_suffix = |record: &BodyRecord<'_>| matches!(record.owner, RecordOwner::Suffix(_));
+        let servers = self.records().filter(move |record| record.rtype == RecordType::NS && of_suffix(record));
+        servers.filter_map(|record| Name::from_wire(record.rdata).ok())
     }
 
     /// Appends the records as they follow a question whose name has `qname_len` octets, the answers turned by `rotation`.
@@ -203,7 +250,7 @@ impl BodyWriter {
     /// Appends an answer record, owned by the query name.
     pub fn answer(&mut self, rtype: RecordType, ttl: Ttl, rdata: &Rdata) {
         self.counts[0] += 1;
-        self.octets.extend_from_slice(&[0xC0, HEADER as u8]);
+        self.octets.extend_from_slice(&QUESTION);
         self.tail(rtype, ttl, rdata);
     }
 

@@ -9,6 +9,7 @@ pub mod beside;
 pub mod body;
 pub mod change;
 pub mod compile;
+pub mod dnssec;
 pub mod explain;
 pub mod geo;
 pub mod health;

@@ -14,6 +14,7 @@ use pulse53_abi::limits::{BODY_LARGE, CLIENT_NODES_MAX, COLUMNS_MAX, PARTITION_W
 use crate::body::Body;
 use crate::compile::{Clients, Column, GroupIndex, Plan, Weights};
 use crate::model::{Name, RecordType};
+use crate::resolve::Question;
 use crate::table::{AnswerTable, Owner, ZoneTable};
 
 /// A question the kernel can answer.
@@ -83,6 +84,8 @@ pub enum NotHot {
     TooManyClasses,
     /// Userspace writes a line for each query.
     Logged,
+    /// Userspace signs the answers.
+    Signed,
     /// The name holds a zero octet, at which the kernel would end it.
     ZeroOctet,
 }
@@ -99,6 +102,7 @@ impl fmt::Display for NotHot {
                 f.write_str("clients are divided into more classes than the kernel's tables hold")
             }
             Self::Logged => f.write_str("the zone's queries are logged"),
+            Self::Signed => f.write_str("the zone is signed"),
             Self::ZeroOctet => f.write_str("the name holds a zero octet"),
         }
     }
@@ -171,6 +175,10 @@ pub(crate) fn lower_question(
     qtype: RecordType,
 ) -> Result<HotEntry, NotHot> {
     can_be_hot(zone, name, qtype)?;
+    let question = Question { qname: name.as_wire(), qtype };
+    if qtype == RecordType::DS && table.zone_for(&question).is_none_or(|other| other.apex != zone.apex) {
+        return Err(NotHot::Delegated);
+    }
     let group = owner.group(qtype).or_else(|| owner.group(RecordType::CNAME)).ok_or(NotHot::Empty)?;
     lower_plan(table, table.plan(group), name)
 }
@@ -190,11 +198,18 @@ fn lower_plan(table: &AnswerTable, plan: &Plan, name: &Name) -> Result<HotEntry,
     }
 }
 
+/// Whether the kernel may answer for a zone at all.
+pub(crate) fn can_have_hot(zone: &ZoneTable) -> Result<(), NotHot> {
+    match (&zone.logged, &zone.signing) {
+        (Some(_), _) => Err(NotHot::Logged),
+        (None, Some(_)) => Err(NotHot::Signed),
+        (None, None) => Ok(()),
+    }
+}
+
 /// Whether a question can be hot, whatever its answer.
 pub(crate) fn can_be_hot(zone: &ZoneTable, name: &Name, qtype: RecordType) -> Result<(), NotHot> {
-    if zone.logged.is_some() {
-        return Err(NotHot::Logged);
-    }
+    can_have_hot(zone)?;
     // Of a zone cut DS alone is the parent's to answer (RFC 4035 section 3.1.4.1, D-11).
     if zone.is_hidden(name) || (qtype != RecordType::DS && zone.is_cut(name)) {
         return Err(NotHot::Delegated);

@@ -9,7 +9,7 @@ use pulse53_abi::node::{
 };
 
 use crate::body::Body;
-use crate::lower::{HotBody, NotHot, lower_question};
+use crate::lower::{HotBody, NotHot, can_have_hot, lower_question};
 use crate::model::{Name, RecordType};
 use crate::resolve::{Located, Question, Reason, locate, owner_of};
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
@@ -62,9 +62,7 @@ pub fn zones(table: &AnswerTable) -> impl Iterator<Item = HotZone> {
 
 /// Records in the authority section, where the kernel may answer for the zone at all.
 fn authority(zone: &ZoneTable, body: &Body) -> Result<HotAuthority, NotHot> {
-    if zone.logged.is_some() {
-        return Err(NotHot::Logged);
-    }
+    can_have_hot(zone)?;
     HotBody::of_authority(body)
 }
 
@@ -118,6 +116,11 @@ fn node_of(table: &AnswerTable, zone: &ZoneTable, name: &Name, owner: &Owner) ->
     if let Some(wildcard) = wildcard_below(zone, name) {
         let is_own = table.zone_of(wildcard.as_wire()).is_some_and(|own| own.apex == zone.apex);
         flags |= if is_own { NODE_WILDCARD_BELOW } else { NODE_OPAQUE_BELOW };
+    }
+    let ds = Question { qname: name.as_wire(), qtype: RecordType::DS };
+    if *name == zone.apex && table.zone_for(&ds).is_some_and(|parent| parent.apex != zone.apex) {
+        // There the parent answers for one type.
+        flags |= NODE_PARTIAL;
     }
     if types.contains(&RecordType::CNAME) {
         // it answers every type that has no group of its own.

@@ -103,7 +103,7 @@ pub fn resolve<'t>(
 
 /// Finds who answers a question.
 pub fn locate<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Located<'t> {
-    let Some(zone) = table.zone_of(question.qname) else {
+    let Some(zone) = table.zone_for(question) else {
         return Located::Fixed(&REFUSED, Reason::NotServed);
     };
     match find(zone, question) {
@@ -124,7 +124,7 @@ pub fn locate<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Located<'t
 /// The zone of a question and the owner that answers it: the name itself, or the wildcard that covers it. None for names that
 /// do not exist, are delegated or not served.
 pub fn owner_of<'t>(table: &'t AnswerTable, question: &Question<'_>) -> Option<(&'t ZoneTable, &'t Name)> {
-    let zone = table.zone_of(question.qname)?;
+    let zone = table.zone_for(question)?;
     match find(zone, question) {
         Found::Owner(name, _) => Some((zone, name)),
         Found::Referral(_) | Found::Redirection(_) | Found::NoName => None,

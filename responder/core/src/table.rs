@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::{Clients, GroupIndex, Plan};
+use crate::dnssec::Signing;
 use crate::lower::can_be_hot;
 use crate::model::{Name, RRsetGroup, Rdata, RecordData, RecordType, Snapshot, Ttl, Zone, ZoneId};
 use crate::redirection::Redirection;
+use crate::resolve::Question;
 
 /// Counts published tables; only rises (law 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -63,6 +65,8 @@ pub struct ZoneTable {
     has_wildcards: bool,
     /// Where its queries are logged; the kernel leaves such a zone to userspace, which sees all of them then.
     pub logged: Option<Logged>,
+    /// How its answers are signed, if they are; the kernel leaves such a zone to userspace, which has the keys.
+    pub signing: Option<Arc<Signing>>,
 }
 
 /// That the queries for a zone are logged.
@@ -186,7 +190,8 @@ impl AnswerTable {
             let logged = logged.map(|group| Logged { id: zone.id.clone(), group: group.clone() });
             zones.logs_queries |= logged.is_some();
             zones.apex_of.insert(zone.id.clone(), zone.apex.clone());
-            zones.by_apex.insert(zone.apex.clone(), ZoneTable::new(zone, logged));
+            let signing = snapshot.signing.get(&zone.id).cloned();
+            zones.by_apex.insert(zone.apex.clone(), ZoneTable::new(zone, logged, signing));
         }
         let unset = Arc::new(Plan::Fixed(Arc::new(Body::empty(rcode::SERVFAIL, false))));
         let plans = (0..groups.len()).map(|_| unset.clone()).collect();
@@ -198,8 +203,9 @@ impl AnswerTable {
                 continue;
             };
             let asked = table.add(owner, rtype, index);
-            // Where another zone lies within this one, or a CNAME answers for all types, it is more to find out.
-            let alone = rtype != RecordType::CNAME && !above.contains(table.apex.as_wire());
+            // Where another zone lies within this one or DS is its parent's, or a CNAME answers for all types, it is more to find out.
+            let alone = !matches!(rtype, RecordType::CNAME | RecordType::DS)
+                && !above.contains(table.apex.as_wire());
             zones.answers_itself.push(asked && alone && can_be_hot(table, owner, rtype).is_ok());
         }
         Self { generation, zones: Arc::new(zones), plans, clients }
@@ -242,7 +248,7 @@ impl AnswerTable {
         self.clients = clients;
     }
 
-    /// Whether two tables have the same zones, with the same answers for what does not exist, and the same of them logged.
+    /// Whether two tables have the same zones, with the same answers for what does not exist, and the same of them logged and signed.
     pub(crate) fn zones_alike(&self, other: &Self) -> bool {
         let (here, there) = (&self.zones.by_apex, &other.zones.by_apex);
         here.len() == there.len()
@@ -262,6 +268,22 @@ impl AnswerTable {
     /// The zone a name belongs to, by its lower-case wire form: the one with the longest apex.
     pub fn zone_of(&self, name: &[u8]) -> Option<&ZoneTable> {
         ancestors(name).find_map(|ancestor| self.zones.by_apex.get(ancestor))
+    }
+
+    /// The zone that answers a question: the one that the name belongs to, but for DS at its apex, where a parent that is served here, too,
+    /// knows the keys (RFC 4035 section 3.1.4.1, D-11). A parent that is signed answers though it does not say that there is a cut:
+    /// who asks it wants to know why what lies below is not signed with its keys.
+    pub fn zone_for(&self, question: &Question<'_>) -> Option<&ZoneTable> {
+        let zone = self.zone_of(question.qname)?;
+        if question.qtype != RecordType::DS || zone.apex.as_wire() != question.qname {
+            return Some(zone);
+        }
+        let parent = ancestors(question.qname).nth(1).and_then(|above| self.zone_of(above));
+        let delegates = |parent: &&ZoneTable| {
+            let cut = parent.owner(question.qname).is_some_and(|owner| owner.referral.is_some());
+            cut || parent.signing.is_some()
+        };
+        parent.filter(delegates).or(Some(zone))
     }
 
     /// Whether queries for any zone are logged.
@@ -290,7 +312,7 @@ impl AnswerTable {
 }
 
 impl ZoneTable {
-    fn new(zone: &Zone, logged: Option<Logged>) -> Self {
+    fn new(zone: &Zone, logged: Option<Logged>, signing: Option<Arc<Signing>>) -> Self {
         let negative = |code| Arc::new(negative_answer(zone, code));
         let mut names: HashMap<Name, Owner> = HashMap::new();
         names.insert(zone.apex.clone(), Owner::default());
@@ -318,11 +340,12 @@ impl ZoneTable {
             has_redirections,
             has_wildcards: false,
             logged,
+            signing,
         }
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.nodata == other.nodata && self.logged == other.logged
+        self.nodata == other.nodata && self.logged == other.logged && self.signing == other.signing
     }
 
     /// Whether a name lies below a DNAME.

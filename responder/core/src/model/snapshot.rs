@@ -9,6 +9,7 @@ use super::cidr::CidrCollection;
 use super::name::Name;
 use super::record::SetId;
 use super::zone::{Zone, ZoneId};
+use crate::dnssec::Signing;
 
 /// Counts the versions of what is declared; only rises (law 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub collections: BTreeMap<Arc<str>, Arc<CidrCollection>>,
     /// The log groups of zones whose queries are logged.
     pub query_logs: BTreeMap<ZoneId, Arc<str>>,
+    /// The keys of zones that are signed.
+    pub signing: BTreeMap<ZoneId, Arc<Signing>>,
     /// Whether positive answers carry more than the answer section.
     pub full_responses: bool,
 }

@@ -21,9 +21,9 @@ use std::borrow::Cow;
 
 use crate::model::{Name, NameError, Rdata, RecordType};
 
-pub(crate) use name::push_name;
+pub(crate) use name::{name_length, push_name};
 pub(crate) use read::read;
-pub(crate) use scalar::period;
+pub(crate) use scalar::{period, push_types};
 pub(crate) use token::{Token, closing_quote, end_of_word};
 
 /// Which text RDATA is read from or printed to.
