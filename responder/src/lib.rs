@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod datapath;
 pub mod declared;
+pub mod dnssec;
 pub mod doctor;
 pub mod explain;
 pub mod geo;

@@ -200,7 +200,8 @@ impl Body {
     /// The servers that NS records in the authority section name.
     pub fn servers(&self) -> impl Iterator<Item = Name> {
         let of_suffix = |record: &BodyRecord<'_>| matches!(record.owner, RecordOwner::Suffix(_));
-        let servers = self.records().filter(move |record| record.rtype == RecordType::NS && of_suffix(record));
+        let servers =
+            self.records().filter(move |record| record.rtype == RecordType::NS && of_suffix(record));
         servers.filter_map(|record| Name::from_wire(record.rdata).ok())
     }
 

@@ -204,8 +204,8 @@ impl AnswerTable {
             };
             let asked = table.add(owner, rtype, index);
             // Where another zone lies within this one or DS is its parent's, or a CNAME answers for all types, it is more to find out.
-            let alone = !matches!(rtype, RecordType::CNAME | RecordType::DS)
-                && !above.contains(table.apex.as_wire());
+            let alone =
+                !matches!(rtype, RecordType::CNAME | RecordType::DS) && !above.contains(table.apex.as_wire());
             zones.answers_itself.push(asked && alone && can_be_hot(table, owner, rtype).is_ok());
         }
         Self { generation, zones: Arc::new(zones), plans, clients }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pulse53_core::change::Edit;
+use pulse53_core::dnssec::Signing;
 use pulse53_core::model::{CheckId, CidrCollection, HealthCheck, Revision, Snapshot, Zone, ZoneId};
 use redb::Database;
 
@@ -26,6 +27,7 @@ pub struct Commit {
     checks: Vec<(CheckId, Option<Arc<HealthCheck>>)>,
     collections: Vec<(Arc<str>, Option<Arc<CidrCollection>>)>,
     query_logs: Vec<(ZoneId, Option<Arc<str>>)>,
+    signing: Vec<(ZoneId, Option<Arc<Signing>>)>,
 }
 
 impl Commit {
@@ -37,6 +39,7 @@ impl Commit {
             checks: Vec::new(),
             collections: Vec::new(),
             query_logs: Vec::new(),
+            signing: Vec::new(),
         }
     }
 
@@ -55,6 +58,7 @@ impl Commit {
             || !self.checks.is_empty()
             || !self.collections.is_empty()
             || !self.query_logs.is_empty()
+            || !self.signing.is_empty()
     }
 
     /// Puts a row in place of any under the same key.
@@ -134,6 +138,11 @@ impl Commit {
         self.query_logs.push((zone, group));
     }
 
+    /// Has a zone signed so, or not at all; the rows of its keys go with [`Self::put`].
+    pub fn sign(&mut self, zone: ZoneId, signing: Option<Arc<Signing>>) {
+        self.signing.push((zone, signing));
+    }
+
     /// Writes the rows; they are on disk when this returns.
     pub(super) fn write(&self, database: &Database) -> Result<(), StoreError> {
         let transaction = database.begin_write()?;
@@ -180,6 +189,12 @@ impl Commit {
             match group {
                 Some(group) => drop(after.query_logs.insert(zone, group)),
                 None => drop(after.query_logs.remove(&zone)),
+            }
+        }
+        for (zone, signing) in self.signing {
+            match signing {
+                Some(signing) => drop(after.signing.insert(zone, signing)),
+                None => drop(after.signing.remove(&zone)),
             }
         }
         after

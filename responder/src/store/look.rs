@@ -32,7 +32,7 @@ pub fn written(data_dir: &Path) -> Result<Option<Snapshot>, StoreError> {
 fn read(database: &impl ReadableDatabase, path: &Path) -> Result<Snapshot, StoreError> {
     let reading = Reading::new(database.begin_read()?, Arc::default());
     match reading.format()? {
-        FORMAT => load(&reading),
+        FORMAT => load(&reading, &Arc::default()),
         found => Err(StoreError::Format { path: path.to_owned(), found }),
     }
 }

@@ -15,6 +15,7 @@
 
 mod commit;
 mod error;
+mod load;
 mod look;
 mod reading;
 mod rows;
@@ -22,12 +23,13 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use pulse53_core::change::zone_of_record_sets;
-use pulse53_core::model::{CidrBlockError, HealthCheck, Name, Problem, Revision, Snapshot, Zone, ZoneId};
+use pulse53_core::model::{Problem, Revision, Snapshot};
 use redb::{ConcurrencyMode, Database, ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
@@ -37,11 +39,11 @@ pub use look::written;
 pub use reading::Reading;
 pub use rows::{
     ChangeRow, CheckRow, CollectionRow, DelegationSetRow, ProtectionRow, QueryLogRow, Reference,
-    ResourceKind, Row, ZoneRow, set_key,
+    ResourceKind, Row, SigningKeyRow, SigningRow, ZoneRow, set_key,
 };
 
-use crate::query_log::group_of;
-use reading::read_revision;
+use crate::dnssec::Signatures;
+use load::load;
 use rows::{FORMAT, TABLES, table};
 
 /// The file's name in the data directory.
@@ -61,6 +63,7 @@ pub struct Store {
     /// The same as `State::all`, for readers, who do not wait for a commit to reach the disk.
     all: ArcSwap<Snapshot>,
     watch: watch::Sender<Arc<Snapshot>>,
+    signatures: Arc<Signatures>,
 }
 
 /// What is in force, under the lock that commits are made under.
@@ -79,14 +82,22 @@ impl Store {
         let opening = |source: redb::Error| StoreError::Open { path: path.clone(), source };
         std::fs::create_dir_all(data_dir)
             .map_err(|source| StoreError::Directory { path: data_dir.to_owned(), source })?;
+        make_private(&path).map_err(|error| opening(error.into()))?;
         let database = builder().create(&path).map_err(|error| opening(error.into()))?;
         let format = create_tables(&database).map_err(opening)?;
         if format != FORMAT {
             return Err(StoreError::Format { path, found: format });
         }
-        let all = Arc::new(load(&Reading::new(database.begin_read()?, Arc::default()))?);
+        let signatures = Arc::default();
+        let all = Arc::new(load(&Reading::new(database.begin_read()?, Arc::default()), &signatures)?);
         let state = Mutex::new(State { files: Snapshot::default(), all: all.clone() });
-        Ok(Self { database, state, all: ArcSwap::new(all.clone()), watch: watch::Sender::new(all) })
+        let (all, watch) = (ArcSwap::new(all.clone()), watch::Sender::new(all));
+        Ok(Self { database, state, all, watch, signatures })
+    }
+
+    /// Where the signatures of signed zones are kept.
+    pub fn signatures(&self) -> &Arc<Signatures> {
+        &self.signatures
     }
 
     /// What is declared, now and whenever what can be answered changes.
@@ -166,43 +177,22 @@ impl Store {
     }
 }
 
+/// Makes the file if it is not there, and lets nobody else read it: private keys lie in it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    const OWNER_ALONE: u32 = 0o600;
+    let file = File::options().write(true).create(true).truncate(false).mode(OWNER_ALONE).open(path)?;
+    // One of an earlier version may be there.
+    if file.metadata()?.permissions().mode() & 0o777 != OWNER_ALONE {
+        file.set_permissions(Permissions::from_mode(OWNER_ALONE))?;
+    }
+    Ok(())
+}
+
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
     // One process writes; others may read beside it.
     builder.set_cache_size(CACHE_OCTETS).set_concurrency_mode(ConcurrencyMode::SingleWriter);
     builder
-}
-
-/// Reads and declares everything.
-fn load(reading: &Reading) -> Result<Snapshot, StoreError> {
-    let mut all = Snapshot { revision: read_revision(reading)?, ..Snapshot::default() };
-    for (id, row) in reading.rows::<ZoneRow>(&[])? {
-        let zone = load_zone(reading, &id, &row)?;
-        all.zones.insert(zone.id.clone(), Arc::new(zone));
-    }
-    for (id, row) in reading.rows::<CheckRow>(&[])? {
-        let check = load_check(reading, &id, &row)?;
-        all.checks.insert(check.id.clone(), Arc::new(check));
-    }
-    for (id, row) in reading.rows::<CollectionRow>(&[])? {
-        let damaged = |error: CidrBlockError| StoreError::Damaged {
-            table: CollectionRow::TABLE,
-            key: id.clone(),
-            what: error.to_string(),
-        };
-        let collection = row.declare(&id).map_err(damaged)?;
-        all.collections.insert(collection.id.clone(), Arc::new(collection));
-    }
-    for (id, row) in reading.rows::<QueryLogRow>(&[])? {
-        let damaged = || StoreError::Damaged {
-            table: QueryLogRow::TABLE,
-            key: id.clone(),
-            what: format!("{:?} names no log group", row.log_group_arn),
-        };
-        let group = group_of(&row.log_group_arn).ok_or_else(damaged)?;
-        all.query_logs.insert(ZoneId(row.zone.as_str().into()), group.into());
-    }
-    Ok(all)
 }
 
 /// Why files could not be put in force.
@@ -289,21 +279,4 @@ fn create_tables(database: &Database) -> Result<u64, redb::Error> {
     };
     transaction.commit()?;
     Ok(format)
-}
-
-fn load_check(reading: &Reading, id: &str, row: &CheckRow) -> Result<HealthCheck, StoreError> {
-    let tags = reading.tags(ResourceKind::HealthCheck, id)?.into_iter().collect();
-    row.declare(id, tags).map_err(|violations| {
-        let what: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
-        StoreError::Damaged { table: CheckRow::TABLE, key: id.to_owned(), what: what.join("; ") }
-    })
-}
-
-fn load_zone(reading: &Reading, id: &str, row: &ZoneRow) -> Result<Zone, StoreError> {
-    let damaged = |what: String| StoreError::Damaged { table: ZoneRow::TABLE, key: id.to_owned(), what };
-    let apex = Name::from_route53(&row.name).map_err(|error| damaged(error.to_string()))?;
-    let sets = reading.record_sets(id, "", usize::MAX)?;
-    zone_of_record_sets(ZoneId(id.into()), apex, sets).map_err(|violations| {
-        damaged(violations.into_iter().map(|violation| violation.what).collect::<Vec<_>>().join("; "))
-    })
 }

@@ -12,6 +12,8 @@ use redb::TableDefinition;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::dnssec::PrivateKey;
+
 /// Raised when an older program would misunderstand the file.
 pub(super) const FORMAT: u64 = 1;
 
@@ -24,7 +26,7 @@ pub(super) const RECORD_SETS: &str = "record_sets";
 pub(super) const TAGS: &str = "tags";
 
 /// Every table but [`META`].
-pub(super) const TABLES: [&str; 10] = [
+pub(super) const TABLES: [&str; 12] = [
     ZoneRow::TABLE,
     RECORD_SETS,
     TAGS,
@@ -35,6 +37,8 @@ pub(super) const TABLES: [&str; 10] = [
     DelegationSetRow::TABLE,
     ProtectionRow::TABLE,
     QueryLogRow::TABLE,
+    SigningKeyRow::TABLE,
+    SigningRow::TABLE,
 ];
 
 /// A table by name.
@@ -190,6 +194,38 @@ pub struct QueryLogRow {
 
 impl Row for QueryLogRow {
     const TABLE: &'static str = "query_logs";
+}
+
+/// A key-signing key, by zone id and name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SigningKeyRow {
+    /// Given by who made it.
+    pub caller_reference: String,
+    /// A label of a key elsewhere, which nobody asks; no two keys of a zone share one.
+    pub kms_arn: String,
+    /// Whether it signs while the zone is signed.
+    pub active: bool,
+    /// When it was made, as Unix time in milliseconds.
+    pub created_at_ms: u64,
+    /// When it was last activated or deactivated, or made, as Unix time in milliseconds.
+    pub modified_at_ms: u64,
+    /// The key itself.
+    pub key: PrivateKey,
+}
+
+impl Row for SigningKeyRow {
+    const TABLE: &'static str = "signing_keys";
+}
+
+/// That a zone is signed, by its id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SigningRow {
+    /// Signs all but the keys.
+    pub zone_key: PrivateKey,
+}
+
+impl Row for SigningRow {
+    const TABLE: &'static str = "signing";
 }
 
 /// What can be tagged, and named by caller references.

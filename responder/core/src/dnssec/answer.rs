@@ -32,9 +32,8 @@ pub fn answer<'t>(
     let Ok(qname) = Name::from_wire(question.qname) else { return Ok(resolved) };
     let is_beside = table.zone_of(question.qname).is_some_and(|own| own.apex != zone.apex);
     let draft = Draft { zone, signing, wanted, qname: &qname, is_beside };
-    let is_as_wanted = |body: &Body| {
-        !wanted.signatures && !is_beside && body.records().all(|record| record.ttl <= TTL_MAX)
-    };
+    let is_as_wanted =
+        |body: &Body| !wanted.signatures && !is_beside && body.records().all(|record| record.ttl <= TTL_MAX);
     let body = match draft.own_records(table, question)? {
         Some(body) => body,
         None if is_as_wanted(&resolved.body) => return Ok(resolved),

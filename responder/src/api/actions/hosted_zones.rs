@@ -12,7 +12,7 @@ use crate::api::identifiers;
 use crate::api::route::{Reply, Request, Route, bare_id, route};
 use crate::api::xml::Xml;
 use crate::declared::record_set_count;
-use crate::store::{ProtectionRow, Reading, Reference, ResourceKind, StoreError, ZoneRow};
+use crate::store::{ProtectionRow, Reading, Reference, ResourceKind, SigningKeyRow, StoreError, ZoneRow};
 
 pub(super) const ROUTES: &[Route] = &[
     route("POST", "hostedzone", "CreateHostedZone", create),
@@ -223,7 +223,8 @@ fn delete(api: &Api, request: &Request) -> Result<Reply, ApiError> {
             key.0 == zone.apex && matches!(key.1, RecordType::SOA | RecordType::NS)
         };
         let is_protected = !reading.rows_from::<ProtectionRow>(&[id], "", 1)?.is_empty();
-        if is_protected || !zone.groups.keys().all(is_required) {
+        let has_keys = !reading.rows_from::<SigningKeyRow>(&[id], "", 1)?.is_empty();
+        if is_protected || has_keys || !zone.groups.keys().all(is_required) {
             let what = "The specified hosted zone contains non-required resource record sets  and so cannot be deleted.";
             return Err(ApiError::new("HostedZoneNotEmpty", what));
         }

@@ -8,7 +8,6 @@ use crate::api::http::Api;
 use crate::api::route::{Reply, Request, Route, bare_id, route};
 
 pub(super) const ROUTES: &[Route] = &[
-    route("POST", "keysigningkey", "CreateKeySigningKey", unsupported),
     route("POST", "hostedzone/*/features", "UpdateHostedZoneFeatures", unsupported),
     route("POST", "trafficpolicy", "CreateTrafficPolicy", unsupported),
     route("POST", "trafficpolicy/*", "CreateTrafficPolicyVersion", unsupported),

@@ -11,6 +11,7 @@ pub mod health_check_xml;
 mod health_checks;
 mod hosted_zone_lists;
 mod hosted_zones;
+mod key_signing_keys;
 mod limits;
 mod missing;
 mod place_names;
@@ -36,6 +37,7 @@ pub const TABLES: &[&[Route]] = &[
     cidr_lists::ROUTES,
     test_dns_answer::ROUTES,
     dnssec::ROUTES,
+    key_signing_keys::ROUTES,
     delegation_sets::ROUTES,
     geo_locations::ROUTES,
     limits::ROUTES,
