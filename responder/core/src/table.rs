@@ -44,6 +44,8 @@ struct Zones {
     answers_itself: Vec<bool>,
     /// Whether queries for any of them are logged.
     logs_queries: bool,
+    /// Whether any of them is signed.
+    signs_answers: bool,
 }
 
 /// One zone's names.
@@ -184,6 +186,7 @@ impl AnswerTable {
             apex_of: HashMap::new(),
             answers_itself: Vec::new(),
             logs_queries: false,
+            signs_answers: false,
         };
         for zone in snapshot.zones.values() {
             let logged = snapshot.query_logs.get(&zone.id);
@@ -191,6 +194,7 @@ impl AnswerTable {
             zones.logs_queries |= logged.is_some();
             zones.apex_of.insert(zone.id.clone(), zone.apex.clone());
             let signing = snapshot.signing.get(&zone.id).cloned();
+            zones.signs_answers |= signing.is_some();
             zones.by_apex.insert(zone.apex.clone(), ZoneTable::new(zone, logged, signing));
         }
         let unset = Arc::new(Plan::Fixed(Arc::new(Body::empty(rcode::SERVFAIL, false))));
@@ -284,6 +288,12 @@ impl AnswerTable {
             cut || parent.signing.is_some()
         };
         parent.filter(delegates).or(Some(zone))
+    }
+
+    /// The zone that answers a question and how it is signed, if it is.
+    pub fn signed_zone_for(&self, question: &Question<'_>) -> Option<(&ZoneTable, &Signing)> {
+        let zone = self.zones.signs_answers.then(|| self.zone_for(question)).flatten()?;
+        Some((zone, zone.signing.as_deref()?))
     }
 
     /// Whether queries for any zone are logged.

@@ -289,6 +289,7 @@ impl Agent {
         metrics.add_source(sources::published(published.clone()));
         metrics.add_source(sources::sampled(sampled));
         metrics.add_source(sources::query_log(query_log));
+        metrics.add_source(sources::signatures(store.signatures().clone()));
         metrics.add_source(health_source::health(health.clone()));
         let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
         let in_force = published.clone();

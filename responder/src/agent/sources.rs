@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use pulse53_abi::verdict::NoAnswer;
 
+use crate::dnssec::Signatures;
 use crate::metrics::{
     DISPLACED_CONNECTIONS, FINDINGS, KERNEL_CAPACITY, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES,
     KERNEL_NAMES, KERNEL_REFUSED, KERNEL_VERDICTS, KERNEL_ZONES, LIMITED, LOST_QUERIES, QUERY_LOG_LOST,
-    REFUSED_CONNECTIONS, REPLIES, SAMPLES, SILENT, Sample, Source, TRUNCATED, UNSENT, ZONES,
+    REFUSED_CONNECTIONS, REPLIES, SAMPLES, SIGNATURES, SIGNATURES_KEPT, SILENT, Sample, Source, TRUNCATED,
+    UNSENT, ZONES,
 };
 use crate::publish::Shared;
 use crate::query_log::QueryLog;
@@ -46,6 +48,17 @@ pub(super) fn replies(counters: Counters) -> Source {
 /// What the query logs have lost.
 pub(super) fn query_log(log: QueryLog) -> Source {
     Box::new(move || vec![Sample::new(&QUERY_LOG_LOST, [], log.lost() as f64)])
+}
+
+/// Signatures of signed zones.
+pub(super) fn signatures(signatures: Arc<Signatures>) -> Source {
+    Box::new(move || {
+        vec![
+            Sample::new(&SIGNATURES, [("how", &"made")], signatures.made() as f64),
+            Sample::new(&SIGNATURES, [("how", &"kept")], signatures.reused() as f64),
+            Sample::new(&SIGNATURES_KEPT, [], signatures.kept() as f64),
+        ]
+    })
 }
 
 /// The kernel half, and what is published.

@@ -41,6 +41,7 @@ impl Agent {
             name: zone.apex.to_string(),
             id: zone.id.to_string(),
             record_sets: record_set_count(zone),
+            signed: snapshot.signing.contains_key(&zone.id),
         });
         Status {
             node: self.config.checker.name.clone(),

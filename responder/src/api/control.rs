@@ -141,6 +141,9 @@ pub struct ZoneStatus {
     pub id: String,
     /// Number of record sets.
     pub record_sets: usize,
+    /// Whether its answers are signed, and so given in userspace alone.
+    #[serde(default)]
+    pub signed: bool,
 }
 
 /// Checks by final status.

@@ -69,6 +69,12 @@ impl ApiError {
         Self::new("AccessDenied", message).with_status(StatusCode::FORBIDDEN)
     }
 
+    /// `InternalFailure`, 500: what went wrong is in the log.
+    pub fn internal() -> Self {
+        let failed = Self::new("InternalFailure", "pulse53 failed; its log says why.");
+        failed.with_status(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// `NoSuchHostedZone`
     pub fn no_such_zone(id: &str) -> Self {
         Self::not_found("NoSuchHostedZone", format!("No hosted zone found with ID: {id}"))

@@ -114,8 +114,7 @@ async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, request: HttpRe
     let result = tokio::task::spawn_blocking(move || (route.action)(&api, &request)).await;
     let result = result.unwrap_or_else(|panic| {
         tracing::error!(%panic, operation = route.operation, "an operation failed");
-        let failed = ApiError::new("InternalFailure", "pulse53 failed; its log says why.");
-        Err(failed.with_status(StatusCode::INTERNAL_SERVER_ERROR))
+        Err(ApiError::internal())
     });
     tracing::debug!(operation = route.operation, request_id, error = ?result.as_ref().err(), "answered");
     respond(&request_id, result, route.operation, host.as_deref())

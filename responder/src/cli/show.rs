@@ -79,7 +79,8 @@ fn status_text(status: &Status, paint: Paint, now: Duration) -> String {
     }
     line("zones", status.zones.len().to_string());
     for zone in &status.zones {
-        line("", format!("{} ({}), {} record sets", zone.name, zone.id, zone.record_sets));
+        let signed = if zone.signed { ", signed" } else { "" };
+        line("", format!("{} ({}), {} record sets{signed}", zone.name, zone.id, zone.record_sets));
     }
     for finding in &status.findings {
         line("", paint.bad(format!("not answered: {finding}")));

@@ -69,6 +69,9 @@ metrics! {
     UNSENT = Counter "unsent_replies", "Replies that the network did not take";
     LOST_QUERIES = Counter "udp_lost_queries", "Queries that userspace never saw, as its sockets were full";
     QUERY_LOG_LOST = Counter "query_log_lost_lines", "Lines of query logs that were not written: too many at once, or a file that cannot be written";
+    /// Labels: `how`.
+    SIGNATURES = Counter "signatures", "Signatures of answers of signed zones, by whether each was made for the answer or kept from one before (made, kept)";
+    SIGNATURES_KEPT = Gauge "kept_signatures", "Signatures that are kept for further answers";
     REFUSED_CONNECTIONS = Counter "tcp_refused_connections", "TCP connections closed because of a limit";
     DISPLACED_CONNECTIONS = Counter "tcp_displaced_connections", "Idle TCP connections closed early to make room for others";
     /// Labels: `verdict`.

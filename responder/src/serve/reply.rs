@@ -13,6 +13,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder, EncodedSize};
 use pulse53_core::body::{Required, rcode};
+use pulse53_core::dnssec::{self, SigningFailed, Wanted};
 use pulse53_core::geo::{IPV4_CLIENT_BITS, IPV6_CLIENT_BITS, Network};
 use pulse53_core::model::RecordType;
 use pulse53_core::resolve::{Answer, Question, Scope, resolve};
@@ -143,6 +144,7 @@ pub fn respond(
         question: None,
         edns: None,
         cookie: None,
+        ruling: None,
         out,
     };
     let is_query = header.op_code == OpCode::Query;
@@ -201,6 +203,7 @@ struct Reply<'a> {
     question: Option<&'a AskedQuestion<'a>>,
     edns: Option<&'a AskedEdns<'a>>,
     cookie: Option<ReplyCookie>,
+    ruling: Option<Ruling>,
     out: &'a mut Vec<u8>,
 }
 
@@ -227,7 +230,7 @@ struct Records<F> {
 
 impl Reply<'_> {
     fn internet(
-        self,
+        mut self,
         table: &AnswerTable,
         question: &AskedQuestion<'_>,
         options: Options,
@@ -255,7 +258,22 @@ impl Reply<'_> {
             let address = self.source.to_canonical();
             Network::of_client(address, if address.is_ipv4() { 32 } else { 128 })
         });
-        let answer = resolve(table, &Question { qname: question.qname(), qtype }, client, self.draw);
+        let asked = Question { qname: question.qname(), qtype };
+        let answer = resolve(table, &asked, client, self.draw);
+        let answer = match table.signed_zone_for(&asked) {
+            // It stands in denials, and is no question (RFC 9824 section 3.5).
+            Some(_) if qtype == dnssec::NXNAME => return self.bare(ResponseCode::FormErr),
+            // Signatures cost too much to be made for those who get nothing.
+            Some((zone, signing)) if self.ruling() == Ruling::Send => {
+                let signatures = self.edns.is_some_and(|edns| edns.fixed.flags().dnssec_ok);
+                let wanted = Wanted { signatures, at: self.at };
+                match dnssec::answer(table, zone, signing, &asked, answer, wanted) {
+                    Ok(answer) => answer,
+                    Err(SigningFailed) => return self.failed(options),
+                }
+            }
+            _ => answer,
+        };
         let body = &answer.body;
         let opt = Opt {
             scope: scope(&answer, &options),
@@ -322,6 +340,11 @@ impl Reply<'_> {
         self.write(ResponseCode::Refused, nothing(), opt)
     }
 
+    fn failed(self, options: Options) -> Result<Replied, Silence> {
+        let opt = Opt { options, extended_error: Some(ExtendedError::Other), ..Opt::default() };
+        self.write(ResponseCode::ServFail, nothing(), opt)
+    }
+
     fn not_implemented(self) -> Result<Replied, Silence> {
         let opt = Opt { extended_error: Some(ExtendedError::NotSupported), ..Opt::default() };
         self.write(ResponseCode::NotImp, nothing(), opt)
@@ -334,7 +357,7 @@ impl Reply<'_> {
 
     /// Header and question (D-7, D-8), records, OPT: in this order (law 1).
     fn write<F: FnOnce(bool, &mut Vec<u8>)>(
-        self,
+        mut self,
         code: ResponseCode,
         records: Records<F>,
         opt: Opt,
@@ -377,14 +400,15 @@ impl Reply<'_> {
         Ok(Replied { rcode: code.into(), truncated, slipped })
     }
 
-    /// Whether the client may have another response. TCP and a valid cookie prove that its address is its own.
-    fn ruling(&self) -> Ruling {
+    /// Whether the client may have another response: asked once. TCP and a valid cookie prove that its address is its own.
+    fn ruling(&mut self) -> Ruling {
         let is_proven =
             self.transport == Transport::Tcp || self.cookie.is_some_and(|cookie| cookie.is_valid());
-        match &self.settings.limiter {
+        let rule = || match &self.settings.limiter {
             Some(limiter) if !is_proven => limiter.rule(self.source, self.at.as_nanos() as u64, self.draw),
             _ => Ruling::Send,
-        }
+        };
+        *self.ruling.get_or_insert_with(rule)
     }
 
     /// The OPT record that answers one (D-15).

@@ -44,8 +44,7 @@ pub(super) fn sign(
 impl From<KeyError> for ApiError {
     fn from(error: KeyError) -> Self {
         tracing::error!(%error, "a request failed");
-        let failed = Self::new("InternalFailure", "pulse53 failed; its log says why.");
-        failed.with_status(axum::http::StatusCode::INTERNAL_SERVER_ERROR)
+        Self::internal()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use pulse53_core::dnssec::{self, SigningFailed, Wanted};
 use pulse53_core::geo::Network;
 use pulse53_core::model::Name;
 use pulse53_core::rdata;
@@ -11,6 +12,7 @@ use super::hosted_zones::{HostedZone, find};
 use crate::api::error::ApiError;
 use crate::api::http::Api;
 use crate::api::route::{Reply, Request, Route, bare_id, route};
+use crate::clock;
 
 pub(super) const ROUTES: &[Route] = &[route("GET", "testdnsanswer", "TestDNSAnswer", answer)];
 
@@ -44,7 +46,11 @@ fn answer(api: &Api, request: &Request) -> Result<Reply, ApiError> {
     // Drawn as for any query: nothing is remembered from one to the next.
     let table = api.table.load();
     let question = Question { qname: name.as_wire(), qtype: record_type };
-    let answer = resolve(&table, &question, client, fastrand::u64(..));
+    let mut answer = resolve(&table, &question, client, fastrand::u64(..));
+    if let Some((zone, signing)) = table.signed_zone_for(&question) {
+        let wanted = Wanted { signatures: false, at: clock::since_1970() };
+        answer = dnssec::answer(&table, zone, signing, &question, answer, wanted)?;
+    }
     let mut entries: Vec<String> =
         answer.body.answers().map(|(record_type, data)| rdata::to_route53(record_type, &data)).collect();
     let turned = usize::from(answer.rotation).min(entries.len());
@@ -59,6 +65,13 @@ fn answer(api: &Api, request: &Request) -> Result<Reply, ApiError> {
         xml.text("ResponseCode", response_code(answer.body.rcode));
         xml.text("Protocol", "UDP");
     }))
+}
+
+impl From<SigningFailed> for ApiError {
+    fn from(error: SigningFailed) -> Self {
+        tracing::error!(%error, "a request failed");
+        ApiError::internal()
+    }
 }
 
 /// The client's network: that of the subnet option, else the resolver's address, else this machine's.
