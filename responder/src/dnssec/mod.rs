@@ -15,6 +15,9 @@ use pulse53_core::model::Name;
 pub use key::{KeyError, PrivateKey, ds_of, key_signing_dnskey};
 pub use signatures::Signatures;
 
+#[cfg(test)]
+pub(crate) use signatures::tests::verify;
+
 use key::Key;
 use signatures::ZoneSigner;
 

@@ -124,7 +124,7 @@ impl Signer for ZoneSigner {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use pulse53_core::dnssec::KeyTag;
     use pulse53_core::model::Ttl;
     use pulse53_core::rdata::from_route53;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     /// Whether a signature is of this set and key, as a validator would find.
-    fn verify(dnskey: &Rdata, rrset: &RRset<'_>, rrsig: &Rdata, apex: &Name) -> bool {
+    pub(crate) fn verify(dnskey: &Rdata, rrset: &RRset<'_>, rrsig: &Rdata, apex: &Name) -> bool {
         let number = |at: usize| u32::from_be_bytes(rrsig.0[at..at + 4].try_into().unwrap());
         let validity = Validity { expiration: number(8), inception: number(12) };
         let fields = rrset.rrsig(KeyTag::of(dnskey), apex, validity);

@@ -169,4 +169,6 @@ pub fn listen_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 #[cfg(test)]
+mod signed_tests;
+#[cfg(test)]
 mod tests;

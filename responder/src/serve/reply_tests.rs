@@ -27,6 +27,12 @@ pub(crate) fn table() -> AnswerTable {
 }
 
 fn compiled(full_responses: bool) -> AnswerTable {
+    let snapshot = Snapshot { full_responses, ..declared() };
+    Compiler::new(&snapshot, &|_| true, Generation(1)).table().clone()
+}
+
+/// The same as it is declared.
+pub(crate) fn declared() -> Snapshot {
     let mut groups = BTreeMap::new();
     let mut add = |owner: &str, rtype, rdatas: Vec<Vec<u8>>| {
         let data = RecordData::Values {
@@ -68,9 +74,7 @@ fn compiled(full_responses: bool) -> AnswerTable {
     add("new.example.com", RecordType::from_int(65280), vec![vec![1, 2, 3]]);
     add("mx.example.com", RecordType::MX, vec![[vec![0, 10], wire("www.example.com")].concat()]);
     let zone = Zone { id: ZoneId("Z1".into()), apex: name("example.com"), groups };
-    let snapshot =
-        Snapshot { zones: [(zone.id.clone(), Arc::new(zone))].into(), full_responses, ..Snapshot::default() };
-    Compiler::new(&snapshot, &|_| true, Generation(1)).table().clone()
+    Snapshot { zones: [(zone.id.clone(), Arc::new(zone))].into(), ..Snapshot::default() }
 }
 
 /// A query as octets, to be bent.
@@ -104,7 +108,7 @@ impl Query {
         self
     }
 
-    fn edns(mut self, size: u16, version: u8, flags: u8, options: &[u8]) -> Self {
+    pub(crate) fn edns(mut self, size: u16, version: u8, flags: u8, options: &[u8]) -> Self {
         self.header[11] += 1;
         self.rest.extend_from_slice(&[0, 0, 41]);
         self.rest.extend_from_slice(&size.to_be_bytes());

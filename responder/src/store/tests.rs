@@ -1,10 +1,12 @@
 //! The store over restarts, and what it refuses.
 
 use pulse53_core::assemble::Limits;
-use pulse53_core::change::{Action, Change, NewZone, apply, create_zone};
+use pulse53_core::change::{Action, Change, NewZone, apply, create_zone, zone_of_record_sets};
+use pulse53_core::model::{Name, ZoneId};
 use pulse53_core::route53::{ResourceRecord, ResourceRecordSet};
 
 use super::*;
+use crate::dnssec::{self, PrivateKey};
 
 fn name(text: &str) -> Name {
     Name::from_route53(text).unwrap()
@@ -192,4 +194,48 @@ fn queries_are_logged_again_after_opening_again() {
     // Files that are read anew change nothing about it.
     store.declare_files(Snapshot::default()).unwrap();
     assert_eq!(store.watch().borrow().query_logs.len(), 1);
+}
+
+#[test]
+fn keys_are_there_after_opening_again_and_nobody_else_reads_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let zone = ZoneId("Z1".into());
+    let key = |active| SigningKeyRow {
+        caller_reference: "k".into(),
+        kms_arn: "arn:aws:kms:us-east-1:123456789012:key/a".into(),
+        active,
+        created_at_ms: 1,
+        modified_at_ms: 1,
+        key: PrivateKey::generate().unwrap(),
+    };
+    let path = directory.path().join(FILE_NAME);
+    // As one of an earlier version would be.
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let before = {
+        let store = Store::open(directory.path()).unwrap();
+        make_zone(&store, "Z1", "example.com");
+        let (active, idle) = (key(true), key(false));
+        let row = SigningRow { zone_key: PrivateKey::generate().unwrap() };
+        let signing =
+            dnssec::signing(&name("example.com"), &row.zone_key, [&active.key], store.signatures()).unwrap();
+        let signed = store.change(|_, commit| {
+            commit.put(&["Z1", "active"], &active)?;
+            commit.put(&["Z1", "idle"], &idle)?;
+            commit.put(&["Z1"], &row)?;
+            commit.sign(zone.clone(), Some(Arc::new(signing)));
+            Ok::<_, StoreError>(())
+        });
+        signed.unwrap();
+        store.watch().borrow().signing[&zone].clone()
+    };
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let store = Store::open(directory.path()).unwrap();
+    let after = store.watch().borrow().signing[&zone].clone();
+    assert_eq!(before.dnskeys.len(), 2);
+    assert_eq!(after, before, "those that are active, and the zone's own");
+    // Files that are read anew change nothing about it.
+    assert_eq!(store.declare_files(Snapshot::default()).unwrap().signing[&zone], before);
+    drop(store);
+    assert_eq!(written(directory.path()).unwrap().unwrap().signing[&zone], before);
 }

@@ -18,6 +18,7 @@ use num_rational::BigRational;
 use num_traits::{One, ToPrimitive, Zero};
 
 use crate::compile::{Compiler, Distribution, Health, Outcome, TOGETHER_MAX, policy::Selection};
+use crate::dnssec::TTL_MAX;
 use crate::geo::{Client, GeoDb, Network, biased_distance_km};
 use crate::lower::lower_group;
 use crate::model::policy::{GeoLocation, GeoProximityPlace};
@@ -183,6 +184,9 @@ pub fn explain(
                 path_told(compiler.table(), owner, rtype, asked.rtype)
             };
         }
+    }
+    if table.signed_zone_for(&question).is_some() {
+        explanation.answers.iter_mut().for_each(|told| told.answer.live_at_most(TTL_MAX));
     }
     Ok(explanation)
 }

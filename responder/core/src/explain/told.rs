@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Ttl;
+
 /// Why a question is answered as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
@@ -190,6 +192,16 @@ pub enum OutcomeTold {
     NoData,
     /// The name servers of the delegated zone.
     Referral,
+}
+
+impl OutcomeTold {
+    /// Lowers a longer lifetime.
+    pub(super) fn live_at_most(&mut self, most: Ttl) {
+        match self {
+            Self::Records { ttl, .. } | Self::EightOf { ttl, .. } => *ttl = most.0.min(*ttl),
+            Self::NoData | Self::Referral => {}
+        }
+    }
 }
 
 /// Who answers.
