@@ -136,6 +136,14 @@ fn query_logs_with_boto3() {
 }
 
 #[test]
+fn signed_zones_with_boto3_and_delv() {
+    if !is_installed("delv") {
+        return pulse53_tests::skip("delv (package bind9-dnsutils)");
+    }
+    script("test_dnssec");
+}
+
+#[test]
 fn command_line_and_plugins() {
     script("test_cli");
 }

@@ -12,6 +12,7 @@ mod conformance;
 mod control;
 mod crash;
 mod dig;
+mod dnssec;
 mod doctor;
 mod edns;
 mod explain;

@@ -21,9 +21,7 @@ NEVER = {
     "NotAuthorizedException": "there are no VPCs of others",
     "LastVPCAssociation": "there are no VPCs",
     "TooManyVPCAssociationAuthorizations": "there are no VPCs",
-    "InvalidKMSArn": "no zone is signed", "InvalidKeySigningKeyStatus": "no zone is signed",
-    "InvalidSigningStatus": "no zone is signed", "KeySigningKeyInParentDSRecord": "no zone is signed",
-    "KeySigningKeyInUse": "no zone is signed", "HostedZonePartiallyDelegated": "no zone is signed",
+    "InvalidSigningStatus": "a zone is signed or not, and keys are made and switched in either state",
     "NoSuchTrafficPolicy": "lists of traffic policies are empty",
     "NoSuchTrafficPolicyInstance": "lists of traffic policies are empty",
 }
@@ -44,6 +42,12 @@ NEVER_BY = {
     },
     "ConflictingDomainExists": {"AssociateVPCWithHostedZone"},
     "DNSSECNotFound": {"EnableHostedZoneDNSSEC"},
+    # Once a key is there, its ARN is a label and asked for nothing.
+    "InvalidKMSArn": {
+        "ActivateKeySigningKey", "DeleteKeySigningKey", "DisableHostedZoneDNSSEC", "EnableHostedZoneDNSSEC",
+    },
+    # A key works or is not there.
+    "InvalidKeySigningKeyStatus": {"DisableHostedZoneDNSSEC", "EnableHostedZoneDNSSEC"},
     "InvalidDomainName": {"DeleteHostedZone"},
     "LimitsExceeded": {"AssociateVPCWithHostedZone", "CreateResourceRecordSetProtections"},
     # A node that has no name servers configured gives it: tests/blackbox/api.rs.
@@ -59,13 +63,14 @@ STATUS = {
     **dict.fromkeys([
         "HostedZoneAlreadyExists", "HealthCheckAlreadyExists", "HealthCheckVersionMismatch",
         "CidrCollectionVersionMismatchException", "QueryLoggingConfigAlreadyExists", "ProtectionAlreadyExists",
+        "KeySigningKeyAlreadyExists",
     ], 409),
     "AccessDenied": 403,
 }
 
 NOT_BUILT = {
-    "CreateKeySigningKey", "UpdateHostedZoneFeatures", "CreateTrafficPolicy", "CreateTrafficPolicyVersion",
-    "GetTrafficPolicy", "UpdateTrafficPolicyComment", "DeleteTrafficPolicy", "CreateTrafficPolicyInstance",
+    "UpdateHostedZoneFeatures", "CreateTrafficPolicy", "CreateTrafficPolicyVersion", "GetTrafficPolicy",
+    "UpdateTrafficPolicyComment", "DeleteTrafficPolicy", "CreateTrafficPolicyInstance",
     "GetTrafficPolicyInstance", "UpdateTrafficPolicyInstance", "DeleteTrafficPolicyInstance",
 }
 
@@ -120,7 +125,8 @@ class Errors(Case):
         self.tags(zone)
         self.query_logs(zone)
         self.places_limits_and_answers(zone)
-        self.vpcs_and_keys(zone)
+        self.vpcs(zone)
+        self.keys(zone)
         listed = {
             (operation, shape.name)
             for operation in self.model.operation_names if operation not in NOT_BUILT
@@ -442,7 +448,7 @@ class Errors(Case):
         self.check("InvalidInput", "ListTrafficPolicyInstancesByPolicy", TrafficPolicyId=NO_ID,
                    TrafficPolicyVersion=1, MaxItems="0")
 
-    def vpcs_and_keys(self, zone):
+    def vpcs(self, zone):
         vpc_operations = {
             "AssociateVPCWithHostedZone": "PublicZoneVPCAssociation",
             "DisassociateVPCFromHostedZone": "VPCAssociationNotFound",
@@ -455,12 +461,69 @@ class Errors(Case):
         listing = "ListVPCAssociationAuthorizations"
         self.check("NoSuchHostedZone", listing, HostedZoneId="Z0")
         self.check("InvalidPaginationToken", listing, HostedZoneId=zone, NextToken="x")
-        self.check("KeySigningKeyWithActiveStatusNotFound", "EnableHostedZoneDNSSEC", HostedZoneId=zone)
-        self.check("DNSSECNotFound", "DisableHostedZoneDNSSEC", HostedZoneId=zone)
-        for operation in ["GetDNSSEC", "EnableHostedZoneDNSSEC", "DisableHostedZoneDNSSEC"]:
+
+    def keys(self, zone):
+        create, enable, disable = "CreateKeySigningKey", "EnableHostedZoneDNSSEC", "DisableHostedZoneDNSSEC"
+        activate, deactivate, delete = "ActivateKeySigningKey", "DeactivateKeySigningKey", "DeleteKeySigningKey"
+        kms = "arn:aws:kms:us-east-1:123456789012:key/"
+        key = lambda name, arn, **more: {
+            "CallerReference": "k", "HostedZoneId": zone, "KeyManagementServiceArn": kms + arn, "Name": name,
+            "Status": "ACTIVE", **more,
+        }
+        self.check("KeySigningKeyWithActiveStatusNotFound", enable, HostedZoneId=zone)
+        self.check("DNSSECNotFound", disable, HostedZoneId=zone)
+        self.check("NoSuchHostedZone", create, **key("first", "a", HostedZoneId="Z0"))
+        self.check("AccessDenied", create, **key("first", "a", HostedZoneId=self.of_file))
+        for operation in [enable, disable]:
+            self.check("AccessDenied", operation, HostedZoneId=self.of_file)
+        for name in ["ab", "a-b", "a b", LONG, "größe"]:
+            self.check("InvalidKeySigningKeyName", create, **key(name, "a"))
+        for arn in ["nonsense", kms, "arn:aws:kms:us-east-1:123456789012:alias/a", "arn:aws:kms:us-east-1::key/a"]:
+            self.check("InvalidKMSArn", create, **key("first", "", KeyManagementServiceArn=arn))
+        for status in ["active", "DELETING"]:
+            self.check("InvalidKeySigningKeyStatus", create, **key("first", "a", Status=status))
+        self.check("InvalidInput", create, **key("first", "a", CallerReference=LONG))
+        for name in ["CallerReference", "KeyManagementServiceArn", "Name", "Status"]:
+            without = {field: value for field, value in key("first", "a").items() if field != name}
+            self.check("InvalidInput", create, **without)
+        for operation in [activate, deactivate, delete]:
+            self.check("NoSuchKeySigningKey", operation, HostedZoneId=zone, Name="first")
+            self.check("NoSuchHostedZone", operation, HostedZoneId="Z0", Name="first")
+        self.call(create, **key("first", "a"))
+        self.check("KeySigningKeyAlreadyExists", create, **key("first", "b"))
+        self.check("KeySigningKeyAlreadyExists", create, **key("other", "a"))
+        first, second = {"HostedZoneId": zone, "Name": "first"}, {"HostedZoneId": zone, "Name": "second"}
+        self.check("InvalidKeySigningKeyStatus", activate, **first)
+        self.check("InvalidKeySigningKeyStatus", delete, **first)
+        self.call(create, **key("second", "b", Status="INACTIVE"))
+        self.check("TooManyKeySigningKeys", create, **key("third", "c"))
+        self.check("InvalidKeySigningKeyStatus", deactivate, **second)
+        self.check("HostedZoneNotEmpty", "DeleteHostedZone", Id=zone)
+
+        # The zone above knows other servers, and then a key.
+        parent = self.zone("example")
+        named = lambda type, *values: {
+            "Name": "errors.example", "Type": type, "TTL": 60, "ResourceRecords": [{"Value": value} for value in values],
+        }
+        self.call("ChangeResourceRecordSets", **self.batch(parent, ("CREATE", named("NS", "ns9.example.org"))))
+        self.check("HostedZonePartiallyDelegated", enable, HostedZoneId=zone)
+        right = named("NS", "NS2.example.org.", "ns1.example.org")
+        self.call("ChangeResourceRecordSets", **self.batch(parent, ("UPSERT", right)))
+        self.call(enable, HostedZoneId=zone)
+        self.call(enable, HostedZoneId=zone)
+        self.check("KeySigningKeyInUse", deactivate, **first)
+        self.call(activate, **second)
+        ds = {key["Name"]: key["DSRecord"] for key in self.call("GetDNSSEC", HostedZoneId=zone)["KeySigningKeys"]}
+        ds = named("DS", ds["first"])
+        self.call("ChangeResourceRecordSets", **self.batch(parent, ("CREATE", ds)))
+        self.check("KeySigningKeyInParentDSRecord", deactivate, **first)
+        self.check("KeySigningKeyInParentDSRecord", disable, HostedZoneId=zone)
+        self.call(deactivate, **second)
+        self.call("ChangeResourceRecordSets", **self.batch(parent, ("DELETE", ds)))
+        self.call(disable, HostedZoneId=zone)
+        self.check("DNSSECNotFound", disable, HostedZoneId=zone)
+        for operation in ["GetDNSSEC", enable, disable]:
             self.check("NoSuchHostedZone", operation, HostedZoneId="Z0")
-        for operation in ["ActivateKeySigningKey", "DeactivateKeySigningKey", "DeleteKeySigningKey"]:
-            self.check("NoSuchKeySigningKey", operation, HostedZoneId=zone, Name="key")
 
     def test_operations_that_are_not_built_say_so(self):
         values = {"string": NO_ID, "integer": 1, "long": 1, "boolean": True}

@@ -1,4 +1,4 @@
-"""Hosted zones, delegation sets, tags, changes, VPCs and DNSSEC with boto3."""
+"""Hosted zones, delegation sets, tags, changes and VPCs with boto3."""
 
 from support import Case, a
 
@@ -157,17 +157,7 @@ class Zones(Case):
         found = self.route53.list_hosted_zones_by_vpc(VPCId="vpc-1", VPCRegion="us-east-1")
         self.assertEqual([], found["HostedZoneSummaries"])
 
-    def test_dnssec_and_what_is_not_built(self):
-        zone = self.zone("dnssec.example")
-        status = self.route53.get_dnssec(HostedZoneId=zone)
-        self.assertEqual(("NOT_SIGNING", []), (status["Status"]["ServeSignature"], status["KeySigningKeys"]))
-        self.refused("DNSSECNotFound", 400, self.route53.disable_hosted_zone_dnssec, HostedZoneId=zone)
-        self.refused(
-            "KeySigningKeyWithActiveStatusNotFound", 400, self.route53.enable_hosted_zone_dnssec, HostedZoneId=zone
-        )
-        self.refused(
-            "NoSuchKeySigningKey", 404, self.route53.activate_key_signing_key, HostedZoneId=zone, Name="key"
-        )
+    def test_what_is_not_built(self):
         message = self.refused(
             "UnsupportedOperation", 400, self.route53.create_traffic_policy, Name="p", Document="{}"
         )

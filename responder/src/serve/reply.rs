@@ -262,7 +262,7 @@ impl Reply<'_> {
         let answer = resolve(table, &asked, client, self.draw);
         let answer = match table.signed_zone_for(&asked) {
             // It stands in denials, and is no question (RFC 9824 section 3.5).
-            Some(_) if qtype == dnssec::NXNAME => return self.bare(ResponseCode::FormErr),
+            Some(_) if qtype == RecordType::NXNAME => return self.bare(ResponseCode::FormErr),
             // Signatures cost too much to be made for those who get nothing.
             Some((zone, signing)) if self.ruling() == Ruling::Send => {
                 let signatures = self.edns.is_some_and(|edns| edns.fixed.flags().dnssec_ok);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::denial::{NXNAME, nsec, types_at};
+use super::denial::{nsec, types_at};
 use super::{DNSKEY_TTL, RRset, Signing, SigningFailed, TTL_MAX};
 use crate::body::{Body, BodyRecord, BodyWriter, RecordOwner, rcode};
 use crate::model::{Name, Rdata, RecordType};
@@ -159,7 +159,8 @@ impl Draft<'_> {
                 Some((zone, name)) => {
                     zone.owner(name.as_wire()).map_or_else(Vec::new, |owner| types_at(zone, name, owner))
                 }
-                None => vec![NXNAME],
+                // A type that no record has tells it from a name without records (RFC 9824 section 2).
+                None => vec![RecordType::NXNAME],
             };
             // A group that has nothing for this client is denied to it, as if it were not there.
             let denied = |rtype: &RecordType| *rtype == question.qtype || *rtype == RecordType::CNAME;

@@ -5,9 +5,6 @@ use crate::model::{Name, Rdata, RecordType, Ttl};
 use crate::rdata::push_types;
 use crate::table::{Owner, ZoneTable};
 
-/// A type that no record has: its bit tells a name that does not exist from one without records (RFC 9824 section 2).
-pub const NXNAME: RecordType = RecordType::from_int(128);
-
 /// The longest name in wire form, and the longest label.
 const NAME_LEN_MAX: usize = 255;
 const LABEL_LEN_MAX: u8 = 63;

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use answer::{Wanted, answer};
-pub use denial::NXNAME;
 pub use rrset::{KeyTag, RRset, Validity};
 
 use crate::model::{Name, Rdata, Ttl};
