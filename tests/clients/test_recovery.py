@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import urllib.error
+import urllib.request
 
 import boto3
 from botocore.config import Config
@@ -34,6 +36,14 @@ class Recovery(Case):
     def states(self):
         listed = self.cluster.list_routing_controls(ControlPanelArn=PANEL)["RoutingControls"]
         return [control["RoutingControlState"] for control in listed]
+
+    def test_other_verbs_are_refused_in_route_53s_words(self):
+        for method in ["GET", "PUT"]:
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/", method=method))
+            with caught.exception as response:
+                self.assertEqual(405, response.code)
+                self.assertIn("<Code>InvalidAction</Code>", response.read().decode())
 
     def test_controls_are_listed_by_name_panel_and_page(self):
         listed = self.cluster.list_routing_controls(ControlPanelArn=PANEL)["RoutingControls"]

@@ -93,8 +93,17 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
 }
 
 async fn elsewhere(request: HttpRequest) -> Response {
+    no_operation(&request, StatusCode::NOT_FOUND)
+}
+
+/// What a path answers that knows other verbs.
+pub(super) async fn wrong_verb(request: HttpRequest) -> Response {
+    no_operation(&request, StatusCode::METHOD_NOT_ALLOWED)
+}
+
+fn no_operation(request: &HttpRequest, status: StatusCode) -> Response {
     let what = format!("Could not find operation for {} {}", request.method(), request.uri().path());
-    let error = ApiError::new("InvalidAction", what).with_status(StatusCode::NOT_FOUND);
+    let error = ApiError::new("InvalidAction", what).with_status(status);
     respond(&identifiers::uuid(), Err(error), "", None)
 }
 

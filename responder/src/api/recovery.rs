@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::guard::{Access, Guard, guard};
+use super::http::wrong_verb;
 use super::sigv4::RECOVERY;
 
 /// What `X-Amz-Target` begins with.
@@ -88,7 +89,7 @@ pub fn router(controls: Arc<Controls>, access: Access) -> Router {
         respond(error.status, &body)
     };
     Router::new()
-        .route("/", post(answer))
+        .route("/", post(answer).fallback(wrong_verb))
         .with_state(controls)
         .layer(from_fn_with_state(Guard { access, services: &RECOVERY, refuse }, guard))
 }
