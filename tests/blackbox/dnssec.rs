@@ -89,6 +89,8 @@ fn a_zone_that_is_signed_is_left_to_userspace_and_stays_signed() {
     let before = validate_all();
     let told = agent.pulse53(&["explain", NAME, "A"]);
     assert!(told.contains("userspace: the zone is signed"), "{told}");
+    let told = agent.pulse53(&["explain", "signed.example", "DNSKEY"]);
+    assert!(told.contains("257 3 13") && told.contains("256 3 13"), "{told}");
     assert!(agent.pulse53(&["status"]).contains("record sets, signed"));
     let made = || {
         let text = agent.exposition();

@@ -25,6 +25,7 @@ pub fn draw(explanation: &Explanation, paint: Paint) -> String {
             Found::Delegated => "the name is delegated to the servers of a zone below".to_owned(),
             Found::Redirected => "a DNAME above the name leads elsewhere".to_owned(),
             Found::Any => "type ANY gets one HINFO record, whatever the name has (RFC 8482)".to_owned(),
+            Found::Keys => "the zone is signed with these keys".to_owned(),
             Found::Group => String::new(),
         };
         drawing.line("", &why);

@@ -18,9 +18,9 @@ use num_rational::BigRational;
 use num_traits::{One, ToPrimitive, Zero};
 
 use crate::compile::{Compiler, Distribution, Health, Outcome, TOGETHER_MAX, policy::Selection};
-use crate::dnssec::TTL_MAX;
+use crate::dnssec::{DNSKEY_TTL, TTL_MAX};
 use crate::geo::{Client, GeoDb, Network, biased_distance_km};
-use crate::lower::lower_group;
+use crate::lower::{NotHot, lower_group};
 use crate::model::policy::{GeoLocation, GeoProximityPlace};
 use crate::model::{
     CheckId, FailoverRole, Name, PolicyKind, RRsetGroup, Rdata, RecordData, RecordSet, RecordType,
@@ -139,6 +139,14 @@ pub fn explain(
         explanation.answers = vec![AnswerTold { share, answer }];
         explanation.path = PathTold { kernel: why_not.is_none(), why: why_not };
     };
+    if let Some((zone, signing)) = table.signed_zone_for(&question)
+        && (asked.rtype, &asked.name) == (RecordType::DNSKEY, &zone.apex)
+    {
+        let values = values_told(RecordType::DNSKEY, &signing.dnskeys);
+        let (rtype, ttl) = (asked.rtype.to_string(), DNSKEY_TTL.0);
+        fixed(Found::Keys, OutcomeTold::Records { rtype, ttl, values }, Some(NotHot::Signed.to_string()));
+        return Ok(explanation);
+    }
     match locate(table, &question) {
         Located::Fixed(_, Reason::NotServed) => return Err(not_served(snapshot, &asked.name)),
         Located::Fixed(_, Reason::NoName) => return Err(no_name(table, &asked.name)),

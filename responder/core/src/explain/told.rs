@@ -47,6 +47,8 @@ pub enum Found {
     Redirected,
     /// Type ANY, which is answered with one HINFO record (RFC 8482, D-4).
     Any,
+    /// The keys of a zone that is signed.
+    Keys,
 }
 
 /// What is known of a client.
