@@ -5,9 +5,10 @@ use std::path::Path;
 
 use pulse53_core::model::RecordType;
 use pulse53_tests::frame::Query;
+use pulse53_tests::programs::has;
 
 use crate::harness::agent::Agent;
-use crate::harness::command::{is_installed, run, succeed, text};
+use crate::harness::command::{run, succeed, text};
 use crate::harness::eventually;
 use crate::harness::network::SERVED;
 use crate::harness::route53::{carry_out, element, make_zone};
@@ -49,8 +50,8 @@ fn switch(agent: &Agent<'_>, zone: &str, operation: &str) {
 
 #[test]
 fn a_zone_that_is_signed_is_left_to_userspace_and_stays_signed() {
-    if !is_installed("delv") {
-        return pulse53_tests::skip("delv (package bind9-dnsutils)");
+    if !has("delv", "bind9-dnsutils") {
+        return;
     }
     let Some(site) = Site::make() else { return };
     site.serve_zone("", "www IN A 198.51.100.1\n");
