@@ -92,6 +92,12 @@ impl Query {
             question.extend_from_slice(label.as_bytes());
         }
         question.push(0);
+        Self::of_wire(&question, qtype)
+    }
+
+    /// The same with the name in wire form.
+    pub(crate) fn of_wire(qname: &[u8], qtype: u16) -> Self {
+        let mut question = qname.to_vec();
         question.extend_from_slice(&qtype.to_be_bytes());
         question.extend_from_slice(&[0, 1]);
         Self { header: [0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], question, rest: Vec::new() }

@@ -328,3 +328,37 @@ fn the_parent_answers_for_the_keys_of_a_zone_beside_it() {
         ["!child.example.com. 300 NS ns.example.com."]
     );
 }
+
+#[test]
+fn whatever_is_asked_each_reply_fits_and_every_signature_in_it_is_good() {
+    let signed = signed(declared());
+    let mut random = fastrand::Rng::with_seed(53);
+    let suffixes = ["example.com", "wild.example.com", "www.example.com", "sub.example.com", "b.example.com"];
+    let types = [1, 2, 5, 6, 15, 16, 28, 43, 46, NSEC, 48, 65, 255, 65280];
+    let (mut denied, mut longest) = (0, 0);
+    for _ in 0..5_000 {
+        let mut qname = Vec::new();
+        let suffix = name(random.choice(suffixes).unwrap());
+        while random.u8(..4) > 0 {
+            let label: Vec<u8> = (0..random.usize(1..64)).map(|_| random.u8(..)).collect();
+            if qname.len() + label.len() + 1 + suffix.as_wire().len() <= 255 {
+                qname.push(label.len() as u8);
+                qname.extend(label);
+            }
+        }
+        qname.extend_from_slice(suffix.as_wire());
+        longest = longest.max(qname.len());
+        let query = Query::of_wire(&qname, *random.choice(&types).unwrap()).edns(1232, 0, DO, &[]);
+        let told = signed.ask(&query);
+        assert!(told.octets.len() <= 1232);
+        assert_ne!(told.message.metadata.response_code, ResponseCode::NXDomain);
+        let authoritative = told.octets[2] & 4 != 0;
+        let own = |sets: &[String]| sets.iter().all(|set| !set.starts_with('!'));
+        assert!(!authoritative || own(&told.sections[0]) && own(&told.sections[1]), "{told:?}");
+        if authoritative && told.message.answers.is_empty() && !told.message.metadata.truncation {
+            assert!(told.sections[1].iter().any(|set| set.contains(" NSEC ")), "{told:?}");
+            denied += 1;
+        }
+    }
+    assert!(denied > 1_000 && longest > 250, "{denied} {longest}");
+}

@@ -145,6 +145,7 @@ mod tests {
 
     use super::super::random::{CHECKS, Group, World, groups_of_every_policy, snapshot, status, world};
     use super::*;
+    use crate::dnssec::tests::signed_by_nobody;
     use crate::lower::{HotEntry, HotKey, NotHot, lower, lower_group};
     use crate::table::AnswerTable;
 
@@ -189,19 +190,23 @@ mod tests {
             let start = snapshot(&first, &world);
             let mut compiler = Compiler::with_geo(&start, &world.geo(), &|_| true, Generation(1));
             let mut entries = all(compiler.table());
-            for (from_second, healthy, elsewhere, logs) in steps {
+            for (from_second, healthy, elsewhere, state) in steps {
                 let groups = mixed(&first, &second, from_second);
                 let world: &World = if elsewhere == 0 { &other } else { &world };
                 let (mut declared, geo, status) = (snapshot(&groups, world), world.geo(), status(healthy));
-                if logs == 0 {
+                if state == 0 {
                     declared.query_logs = declared.zones.keys().map(|zone| (zone.clone(), "group".into())).collect();
+                }
+                if state == 1 {
+                    declared.signing = declared.zones.keys().map(|zone| (zone.clone(), signed_by_nobody())).collect();
                 }
                 let generation = compiler.table().generation().next();
                 let succession = compiler.succeed(&declared, &geo, &status, generation);
                 let whole = Compiler::with_geo(&declared, &geo, &status, generation);
                 apply(&mut entries, &succession);
                 prop_assert_eq!(&entries, &all(whole.table()));
-                prop_assert!(entries.values().all(|entry| (*entry == Err(NotHot::Logged)) == (logs == 0)));
+                prop_assert!(entries.values().all(|entry| (*entry == Err(NotHot::Logged)) == (state == 0)));
+                prop_assert!(entries.values().all(|entry| (*entry == Err(NotHot::Signed)) == (state == 1)));
                 compiler = succession.compiler;
                 prop_assert_eq!(&compiler.statuses, &whole.statuses);
                 prop_assert_eq!(&compiler.evaluations, &whole.evaluations);

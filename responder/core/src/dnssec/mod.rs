@@ -93,3 +93,23 @@ pub fn ds(dnskey: &Rdata, digest: &[u8]) -> Rdata {
     octets.extend_from_slice(digest);
     Rdata(octets.into())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Signer for Nobody {
+        fn sign(&self, _: &RRset<'_>, _: Duration) -> Result<Vec<Rdata>, SigningFailed> {
+            Err(SigningFailed)
+        }
+    }
+
+    /// For those who look at no signature.
+    pub(crate) fn signed_by_nobody() -> Arc<Signing> {
+        let dnskeys = [dnskey(FLAGS_ZONE_KEY, &[7; 64])].into();
+        Arc::new(Signing { dnskeys, signer: Arc::new(Nobody) })
+    }
+}
