@@ -5,7 +5,7 @@ pub mod percentiles;
 use std::fmt::Write;
 
 use pulse53_core::assemble::{Limits, SnapshotBuilder, ZoneBuilder};
-use pulse53_core::model::{Name, Revision, Snapshot};
+use pulse53_core::model::{Name, Revision, Snapshot, ZoneId};
 use pulse53_core::{route53, zonefile};
 
 /// A zone of `names` owners with two A records each.
@@ -42,26 +42,53 @@ pub fn weighted(groups: usize) -> Snapshot {
     build(zone)
 }
 
-/// A zone of `groups` groups that all have the check `shared`: pairs of primary and secondary, or four weighted members of which one has it.
+/// A zone of `groups` groups whose answers all change with the check `shared`.
 pub fn flipping(policy: Flipping, groups: usize) -> Snapshot {
     let mut sets = Vec::new();
     for group in 0..groups {
-        let members = if policy == Flipping::Failover { 2 } else { 4 };
-        for member in 0..members {
-            let routing = match (policy, member) {
-                (Flipping::Weighted, _) => format!(r#""Weight": {}"#, 10 * (member + 1)),
-                (Flipping::Failover, 0) => r#""Failover": "PRIMARY""#.to_owned(),
-                (Flipping::Failover, _) => r#""Failover": "SECONDARY""#.to_owned(),
-            };
+        let (high, low) = (group / 256 % 256, group % 256);
+        let values = |member| {
             let check = if member == 0 { r#", "HealthCheckId": "shared""# } else { "" };
-            let (high, low) = (group / 256 % 256, group % 256);
-            sets.push(format!(
-                r#"{{"Name": "g{group}.example.com.", "Type": "A", "SetIdentifier": "m{member}", {routing}, "TTL": 60,
-                "ResourceRecords": [{{"Value": "10.{member}.{high}.{low}"}}]{check}}}"#
-            ));
+            format!(r#""TTL": 60, "ResourceRecords": [{{"Value": "10.{member}.{high}.{low}"}}]{check}"#)
+        };
+        let mut add = |name: &str, routing: &str, data: &str| {
+            sets.push(format!(r#"{{"Name": "{name}.example.com.", "Type": "A", {routing}{data}}}"#));
+        };
+        let member = |number| format!(r#""SetIdentifier": "m{number}", "#);
+        match policy {
+            Flipping::Failover => {
+                for (number, role) in ["PRIMARY", "SECONDARY"].into_iter().enumerate() {
+                    let routing = format!(r#"{}"Failover": "{role}", "#, member(number));
+                    add(&format!("g{group}"), &routing, &values(number));
+                }
+            }
+            Flipping::Weighted => {
+                for number in 0..4 {
+                    let routing = format!(r#"{}"Weight": {}, "#, member(number), 10 * (number + 1));
+                    add(&format!("g{group}"), &routing, &values(number));
+                }
+            }
+            Flipping::Multivalue => {
+                for number in 0..4 {
+                    let routing = format!(r#"{}"MultiValueAnswer": true, "#, member(number));
+                    add(&format!("g{group}"), &routing, &values(number));
+                }
+            }
+            Flipping::Alias => {
+                // One group answers for all.
+                if group == 0 {
+                    for number in 0..4 {
+                        let routing = format!(r#"{}"Weight": {}, "#, member(number), 10 * (number + 1));
+                        add("target", &routing, &values(number));
+                    }
+                }
+                let target = r#""HostedZoneId": "Z1", "DNSName": "target.example.com.", "EvaluateTargetHealth": true"#;
+                add(&format!("g{group}"), "", &format!(r#""AliasTarget": {{{target}}}"#));
+            }
         }
     }
-    let mut zone = ZoneBuilder::new(Name::from_route53("example.com").expect("a name"), None);
+    let name = Name::from_route53("example.com").expect("a name");
+    let mut zone = ZoneBuilder::new(name, Some(ZoneId("Z1".into())));
     zone.add_record_sets(route53::read_record_sets("flipping.json", &format!("[{}]", sets.join(","))));
     build(zone)
 }
@@ -69,10 +96,24 @@ pub fn flipping(policy: Flipping, groups: usize) -> Snapshot {
 /// What the groups of [`flipping`] are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flipping {
-    /// Pairs of primary and secondary.
+    /// Pairs of primary and secondary; the check is the primary's.
     Failover,
-    /// Four members each.
+    /// Four weighted members each, of which one has the check.
     Weighted,
+    /// Four members each that answer together, of which one has the check.
+    Multivalue,
+    /// Aliases to a group of four weighted members, which changes with them.
+    Alias,
+}
+
+impl Flipping {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Failover, Self::Weighted, Self::Multivalue, Self::Alias];
+
+    /// How many groups change, given the number asked for.
+    pub fn changing(self, groups: usize) -> usize {
+        groups + usize::from(self == Self::Alias)
+    }
 }
 
 fn build(zone: ZoneBuilder) -> Snapshot {

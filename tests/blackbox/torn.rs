@@ -43,7 +43,7 @@ fn torn_and_wrong_answers_are_told_from_right_ones() {
     let hot = loaded.hot_table_mut();
     // One name's second address is of another version; another name has the addresses of its neighbor.
     for (number, entry) in [(3, versions::torn(3)), (5, versions::entry(6, 0, 2))] {
-        hot.put(&keys[number], &entry, Generation(2), Instant::now()).expect("room");
+        hot.put(&keys[number], entry, Generation(2), Instant::now()).expect("room");
     }
     let (answered, torn, wrong) = counted(&mut lane);
     assert_eq!(answered, sent);

@@ -69,8 +69,8 @@ fn every_engine_gives_an_expected_answer() {
 fn entry_of(table: &AnswerTable, question: &Question<'_>) -> Option<Result<HotEntry, NotHot>> {
     let (_, owner) = owner_of(table, question)?;
     [question.qtype, RecordType::CNAME].into_iter().find_map(|qtype| {
-        let key = HotKey { name: owner.clone(), qtype };
-        lower::lower(table).find(|(found, _)| *found == key).map(|(_, entry)| entry)
+        let found = lower::lower(table).find(|lowered| lowered.name == owner && lowered.qtype == qtype);
+        found.map(|lowered| lowered.entry)
     })
 }
 

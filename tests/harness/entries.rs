@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use pulse53::datapath::Sizes;
 use pulse53_abi::client::ROOT_NODES;
-use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
-use pulse53_abi::key;
 use pulse53_abi::limits::{BODY_LARGE, BODY_MEDIUM, BODY_SMALL};
+use pulse53_core::body::Body;
 use pulse53_core::compile::{Clients, Column};
 use pulse53_core::geo::ClientMap;
-use pulse53_core::lower::{HotBody, HotEntry, HotKey, HotVariant};
-use pulse53_core::model::{Name, RecordType};
+use pulse53_core::lower::{HotChoice, HotEntry, HotKey};
+use pulse53_core::model::{Name, Rdata, RecordType, Ttl};
 
 use crate::reply::Reply;
 
@@ -76,12 +75,13 @@ pub fn entry(form: Form, version: u32) -> HotEntry {
         Form::ByClient(bodies) => HotEntry::ByClient {
             partition: 1,
             bodies: (0..=bodies).map(|index| body(1 + index as u8, 48, version)).collect(),
-            variants: [
-                HotVariant { bodies: [0].into(), columns: None },
-                HotVariant { bodies: (0..bodies).map(u32::from).collect(), columns: Some(columns(bodies)) },
-                HotVariant { bodies: (1..=bodies).map(u32::from).collect(), columns: Some(columns(bodies)) },
+            choices: [
+                HotChoice { bodies: [0].into_iter().collect(), columns: None },
+                HotChoice { bodies: (0..bodies).map(u32::from).collect(), columns: Some(columns(bodies)) },
+                HotChoice { bodies: (1..=bodies).map(u32::from).collect(), columns: Some(columns(bodies)) },
             ]
             .into(),
+            variants: [0, 1, 2].into(),
         },
     }
 }
@@ -105,32 +105,13 @@ fn columns(bodies: u16) -> Arc<[Column]> {
 }
 
 /// So many TXT records of so many octets each.
-fn body(count: u8, octets: usize, version: u32) -> HotBody {
-    let mut records = Vec::new();
-    for number in 0..count {
-        records.extend([0xC0, 12, 0, 16, 0, 1]);
-        records.extend(version.to_be_bytes());
-        records.extend([0, (octets - 12) as u8, (octets - 13) as u8, number]);
-        records.resize(octets * (usize::from(number) + 1), version as u8);
-    }
-    let rotates = count > 1 && records.len() <= BODY_SMALL;
-    let flags = FLAG_AUTHORITATIVE | if rotates { FLAG_ROTATES } else { 0 };
-    let head = BodyHead {
-        len: records.len() as u16,
-        sum: sum(&records),
-        answers: count,
-        flags,
-        ..BodyHead::default()
-    };
-    HotBody { head, octets: records.into() }
-}
-
-/// Ones' complement sum in the machine's order (RFC 1071).
-pub(crate) fn sum(octets: &[u8]) -> u16 {
-    let words = octets.chunks(8).map(key::word).flat_map(|word| [word & 0xffff_ffff, word >> 32]);
-    let mut sum: u64 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
+fn body(count: u8, octets: usize, version: u32) -> Arc<Body> {
+    let rdatas: Vec<Rdata> = (0..count)
+        .map(|number| {
+            let mut rdata = vec![(octets - 13) as u8, number];
+            rdata.resize(octets - 12, version as u8);
+            Rdata(rdata.into())
+        })
+        .collect();
+    Arc::new(Body::answer(RecordType::TXT, Ttl(version), &rdatas, None))
 }

@@ -1,21 +1,22 @@
 //! Hot entries for the names that the load asks, whose addresses tell name and version; and who replaces them all the time.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use pulse53::datapath::{HotTable, Loaded, Sizes};
-use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
-use pulse53_abi::limits::{BODY_SMALL, UDP_PAYLOAD_MAX};
-use pulse53_core::lower::{HotBody, HotEntry, HotKey};
-use pulse53_core::model::{Name, RecordType};
+use pulse53_abi::limits::UDP_PAYLOAD_MAX;
+use pulse53_core::body::Body;
+use pulse53_core::lower::{HotEntry, HotKey};
+use pulse53_core::model::{Name, Rdata, RecordType, Ttl};
 use pulse53_core::table::Generation;
 use traffic::driver::stay_on_cpu;
 use traffic::label;
 use traffic::question::ZONE;
 
-use crate::entries::{self, sum};
+use crate::entries;
 
 /// The question for a number's name.
 pub fn key(number: u32) -> HotKey {
@@ -35,25 +36,9 @@ pub fn torn(number: u32) -> HotEntry {
 }
 
 fn of_addresses(addresses: impl IntoIterator<Item = u32>) -> HotEntry {
-    const TTL: u32 = 60;
-    let mut octets = Vec::new();
-    let mut answers = 0;
-    for address in addresses {
-        octets.extend([0xC0, 12, 0, 1, 0, 1]);
-        octets.extend(TTL.to_be_bytes());
-        octets.extend([0, 4]);
-        octets.extend(Ipv4Addr::from(address).octets());
-        answers += 1;
-    }
-    let rotates = answers > 1 && octets.len() <= BODY_SMALL;
-    let head = BodyHead {
-        len: octets.len() as u16,
-        sum: sum(&octets),
-        answers,
-        flags: FLAG_AUTHORITATIVE | if rotates { FLAG_ROTATES } else { 0 },
-        ..BodyHead::default()
-    };
-    HotEntry::Fixed(HotBody { head, octets: octets.into() })
+    let octets = addresses.into_iter().map(|address| Ipv4Addr::from(address).octets());
+    let rdatas: Vec<Rdata> = octets.map(|octets| Rdata(octets.as_slice().into())).collect();
+    HotEntry::Fixed(Arc::new(Body::answer(RecordType::A, Ttl(60), &rdatas, None)))
 }
 
 const SIZES: Sizes = Sizes {
@@ -74,7 +59,7 @@ pub fn filled(served: &[SocketAddr], names: u32, answers: u32) -> Result<(Loaded
     hot.serve(served);
     let keys: Vec<HotKey> = (0..names).map(key).collect();
     for (number, question) in (0..).zip(&keys) {
-        let put = hot.put(question, &entry(number, 0, answers), Generation(1), Instant::now());
+        let put = hot.put(question, entry(number, 0, answers), Generation(1), Instant::now());
         put.map_err(|refused| anyhow::anyhow!("{refused}"))?;
     }
     Ok((loaded, keys))
@@ -106,7 +91,7 @@ impl<'a> Writer<'a> {
         let entry = entry(number, self.version, self.answers);
         let generation = Generation(u64::from(self.version) + 1);
         self.next += 1;
-        self.hot.put(question, &entry, generation, Instant::now()).is_ok()
+        self.hot.put(question, entry, generation, Instant::now()).is_ok()
     }
 
     /// Replaces on a CPU until told to stop, so many a second at most.

@@ -50,7 +50,7 @@ fn readers_see_the_old_answer_or_the_new_one() {
     let (mut runner, hot) = loaded.parts().expect("the program is there");
     hot.serve(&[SERVED[0].parse().expect("an address")]);
     let now = Instant::now();
-    hot.put(&entries::key("steady"), &entries::entry(Form::Inline, 7), Generation(1), now).expect("room");
+    hot.put(&entries::key("steady"), entries::entry(Form::Inline, 7), Generation(1), now).expect("room");
     let progress = Progress::default();
     let (answers, passes) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| read(&mut runner, &progress));
@@ -80,7 +80,7 @@ fn write(hot: &mut HotTable, progress: &Progress) {
             hot.remove(neighbor, generation, now);
         } else {
             // Beside a full stretch of the table there may be no slot.
-            let _ = hot.put(neighbor, &entries::entry(Form::Inline, step), generation, now);
+            let _ = hot.put(neighbor, entries::entry(Form::Inline, step), generation, now);
         }
         // Mostly in the slot itself, where a write happens under the reader's eyes.
         let form = if random.u8(..4) == 0 { FORMS[random.usize(..FORMS.len())] } else { Form::Inline };
@@ -90,7 +90,7 @@ fn write(hot: &mut HotTable, progress: &Progress) {
         if version % 2 == 0 {
             hot.remove(&changing, generation, now);
         } else {
-            let put = hot.put(&changing, &entries::entry(form, version), generation, now);
+            let put = hot.put(&changing, entries::entry(form, version), generation, now);
             refused += u32::from(put.is_err());
             if put.is_err() {
                 progress.begun.store(2 * step, Ordering::SeqCst);

@@ -88,7 +88,7 @@ proptest! {
             let generation = Generation(u64::from(version) + 1);
             match step {
                 Step::Put { key, form } => {
-                    match hot.put(&entries::key(&name(key)), &entries::entry(FORMS[form], version), generation, now) {
+                    match hot.put(&entries::key(&name(key)), entries::entry(FORMS[form], version), generation, now) {
                         Ok(written) => {
                             prop_assert!(written, "each version is another entry");
                             held.insert(key, version);
@@ -100,7 +100,7 @@ proptest! {
                 Step::PutLate { key, form } => {
                     // A question that is not held has nothing that could tell the generation; law 5 is about those that are.
                     if held.contains_key(&key) {
-                        let late = hot.put(&entries::key(&name(key)), &entries::entry(FORMS[form], version), Generation(1), now);
+                        let late = hot.put(&entries::key(&name(key)), entries::entry(FORMS[form], version), Generation(1), now);
                         prop_assert_eq!(late, Ok(false));
                     }
                 }
@@ -113,7 +113,7 @@ proptest! {
                     let is_wanted = |key: usize| wanted >> key & 1 == 1;
                     for key in (0..KEYS).filter(|key| is_wanted(*key)) {
                         let entry = entries::entry(FORMS[key % FORMS.len()], version);
-                        match hot.put(&entries::key(&name(key)), &entry, generation, now) {
+                        match hot.put(&entries::key(&name(key)), entry, generation, now) {
                             Ok(_) => { held.insert(key, version); }
                             Err(_) => { held.remove(&key); }
                         }

@@ -117,7 +117,8 @@ pub fn remarks(snapshot: &Snapshot, geo: &GeoDb, table: &AnswerTable) -> Vec<(To
 /// Questions that the kernel cannot answer, by name.
 fn in_userspace(snapshot: &Snapshot, table: &AnswerTable) -> Vec<(Topic, Problem)> {
     let zones: HashMap<&Name, &Zone> = snapshot.zones.values().map(|zone| (&zone.apex, &**zone)).collect();
-    let mut cold: Vec<_> = lower(table).filter_map(|(key, entry)| Some((key, entry.err()?))).collect();
+    let mut cold: Vec<_> =
+        lower(table).filter_map(|lowered| Some((lowered.key(), lowered.entry.err()?))).collect();
     cold.sort_by(|(a, _), (b, _)| a.cmp(b));
     let remark = |(key, why): (crate::lower::HotKey, crate::lower::NotHot)| {
         let zone = table.zone_of(key.name.as_wire()).and_then(|zone| zones.get(&zone.apex));

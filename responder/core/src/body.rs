@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
+use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
+use pulse53_abi::key;
 use pulse53_abi::limits::BODY_SMALL;
+use smallvec::{SmallVec, smallvec};
 
 use crate::beside::Beside;
 use crate::model::{Name, Rdata, RecordType, Ttl};
@@ -30,7 +33,7 @@ pub mod rcode {
     pub const YXDOMAIN: u8 = 6;
 }
 
-/// Octets that most bodies have room in.
+/// Octets that most bodies have room in: a few addresses.
 const BODY_USUAL: usize = 64;
 
 /// Octets of the header before the question.
@@ -53,9 +56,14 @@ pub struct Body {
     pub rotates: bool,
     /// What must be sent, or TC set; the rest may be left out (R-70, RFC 9471).
     required: Required,
-    octets: Arc<[u8]>,
+    /// See [`BodyHead::sum`].
+    sum: u16,
+    octets: Octets,
     suffixes: Box<[SuffixOwner]>,
 }
+
+/// As many octets as most bodies have are not put on a heap of their own.
+type Octets = SmallVec<[u8; BODY_USUAL]>;
 
 /// The first records of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,9 +146,42 @@ impl Body {
         self.required
     }
 
-    /// The octets of all records, if they are the same behind every question.
-    pub(crate) fn octets(&self) -> Option<&Arc<[u8]>> {
-        self.suffixes.is_empty().then_some(&self.octets)
+    /// The octets of all records, as they stand behind every question whose name [has no part in them](Self::depends_on_name).
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// What the kernel half must know of the octets, where their number and that of the records are within its limits.
+    pub fn head(&self) -> BodyHead {
+        let [answers, authorities, additionals] = self.counts.map(|count| count as u8);
+        let flags = self.rcode
+            | if self.rotates { FLAG_ROTATES } else { 0 }
+            | if self.authoritative { FLAG_AUTHORITATIVE } else { 0 };
+        BodyHead { len: self.octets.len() as u16, sum: self.sum, answers, authorities, additionals, flags }
+    }
+
+    /// Whether the octets depend on how long the query name is.
+    pub(crate) fn depends_on_name(&self) -> bool {
+        !self.suffixes.is_empty()
+    }
+
+    /// The same records for query names of one length alone.
+    pub(crate) fn for_names_of(&self, qname_len: usize) -> Self {
+        let mut octets = Vec::with_capacity(self.len());
+        self.write(qname_len, 0, &mut octets);
+        self.with_octets(octets.into())
+    }
+
+    /// The same records with two zero octets for each owner that is an ancestor of the query name, or that name itself.
+    pub(crate) fn without_owners(&self) -> Self {
+        let mut octets = self.octets.clone();
+        self.owner_offsets().for_each(|at| octets[at..at + 2].fill(0));
+        self.with_octets(octets)
+    }
+
+    fn with_octets(&self, octets: Octets) -> Self {
+        let suffixes = Box::default();
+        Self { sum: sum(&octets), octets, suffixes, ..*self }
     }
 
     /// Which answer comes first under this draw.
@@ -230,7 +271,7 @@ pub struct BodyWriter {
     authoritative: bool,
     counts: [u16; 3],
     required: Option<Required>,
-    octets: Vec<u8>,
+    octets: Octets,
     suffixes: Vec<SuffixOwner>,
 }
 
@@ -242,8 +283,7 @@ impl BodyWriter {
             authoritative,
             counts: [0; 3],
             required: None,
-            // A few addresses: most bodies.
-            octets: Vec::with_capacity(BODY_USUAL),
+            octets: Octets::new(),
             suffixes: Vec::new(),
         }
     }
@@ -308,10 +348,21 @@ impl BodyWriter {
             counts: self.counts,
             rotates,
             required: self.required.unwrap_or(Required { len: self.octets.len(), counts: self.counts }),
-            octets: self.octets.into(),
+            sum: sum(&self.octets),
+            octets: self.octets,
             suffixes: self.suffixes.into(),
         }
     }
+}
+
+/// Ones' complement sum of 16-bit words as they stand in memory (RFC 1071), the last one zero-padded.
+fn sum(octets: &[u8]) -> u16 {
+    let halves = octets.chunks(8).map(key::word).map(|word| (word & 0xffff_ffff) + (word >> 32));
+    let mut sum: u64 = halves.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
 }
 
 /// Whether answer records, each with its owner as a pointer, all take `length` octets.
@@ -323,6 +374,9 @@ fn records_have_equal_length(octets: &[u8], length: usize) -> bool {
     })
 }
 
+/// Bodies that stand for one answer, each as likely as the others: nearly always one.
+pub type Bodies = SmallVec<[Arc<Body>; 1]>;
+
 /// How the records of an RRset that does not rotate can be ordered so that the order varies between replies: up to
 /// eight rotations, each a body of its own.
 pub fn rotated_answers(
@@ -330,10 +384,10 @@ pub fn rotated_answers(
     ttl: Ttl,
     rdatas: &[Rdata],
     beside: Option<&Beside<'_>>,
-) -> Vec<Arc<Body>> {
+) -> Bodies {
     let plain = Body::answer(rtype, ttl, rdatas, beside);
     if plain.rotates || rdatas.len() < 2 {
-        return vec![Arc::new(plain)];
+        return smallvec![Arc::new(plain)];
     }
     const ROTATIONS_MAX: usize = 8;
     (0..rdatas.len().min(ROTATIONS_MAX))

@@ -3,13 +3,15 @@
 //! What does not fit is not hot, with a reason; userspace answers it just as well (law 9).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use pulse53_abi::client::{CLASSES_PER_WORD, NODE_ENTRIES};
-use pulse53_abi::entry::{BodyHead, FLAG_AUTHORITATIVE, FLAG_ROTATES};
-use pulse53_abi::key;
 use pulse53_abi::limits::{BODY_LARGE, CLIENT_NODES_MAX, COLUMNS_MAX, PARTITION_WORDS_MAX};
+use smallvec::SmallVec;
 
 use crate::body::Body;
 use crate::compile::{Clients, Column, GroupIndex, Plan, Weights};
@@ -26,24 +28,16 @@ pub struct HotKey {
     pub qtype: RecordType,
 }
 
-/// Finished records for one question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HotBody {
-    /// Counts, flags, length and sum.
-    pub head: BodyHead,
-    /// The records.
-    pub octets: Arc<[u8]>,
-}
-
-/// How one question is answered in the kernel.
+/// How one question is answered in the kernel. Bodies and columns are those of the plan, unless the records depend on the name; each body holds a
+/// record and is within the limits of the ABI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HotEntry {
     /// Always with the same records.
-    Fixed(HotBody),
+    Fixed(Arc<Body>),
     /// By lot.
     ByWeight {
         /// The possible answers.
-        bodies: Box<[HotBody]>,
+        bodies: Arc<[Arc<Body>]>,
         /// A power of two of columns, at most [`COLUMNS_MAX`].
         columns: Arc<[Column]>,
     },
@@ -51,20 +45,42 @@ pub enum HotEntry {
     ByClient {
         /// Which partition of [`crate::compile::Clients`] divides the clients.
         partition: u32,
-        /// The possible answers of all variants.
-        bodies: Box<[HotBody]>,
-        /// What the clients of each part are answered.
-        variants: Box<[HotVariant]>,
+        /// The possible answers of all variants, each once.
+        bodies: Box<[Arc<Body>]>,
+        /// What clients may be answered, each once.
+        choices: Box<[HotChoice]>,
+        /// Which of the choices the clients of each part get.
+        variants: Box<[u32]>,
     },
 }
 
 /// What some clients are answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HotVariant {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HotChoice {
     /// Which of the entry's bodies the columns number; without columns, the one that answers.
-    pub bodies: Box<[u32]>,
+    pub bodies: SmallVec<[u32; 2]>,
     /// The choice among them, if it goes by lot: as in [`HotEntry::ByWeight`].
     pub columns: Option<Arc<[Column]>>,
+}
+
+/// A question of a table with its entry.
+#[derive(Debug, Clone)]
+pub struct Lowered<'t> {
+    /// QNAME.
+    pub name: &'t Name,
+    /// QTYPE.
+    pub qtype: RecordType,
+    /// The group of that name and type, if there is one.
+    pub group: Option<GroupIndex>,
+    /// How it is answered, or why it has no entry.
+    pub entry: Result<HotEntry, NotHot>,
+}
+
+impl Lowered<'_> {
+    /// The question.
+    pub fn key(&self) -> HotKey {
+        HotKey { name: self.name.clone(), qtype: self.qtype }
+    }
 }
 
 /// Why a question cannot be answered in the kernel.
@@ -111,59 +127,52 @@ impl fmt::Display for NotHot {
 /// The types under which a CNAME is held: it answers all, these are the ones asked.
 const CNAME_TYPES: [RecordType; 4] = [RecordType::CNAME, RecordType::A, RecordType::AAAA, RecordType::HTTPS];
 
-/// Every question of the table with its entry, or why it has none.
-pub fn lower(table: &AnswerTable) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
+/// Every question of the table.
+pub fn lower(table: &AnswerTable) -> impl Iterator<Item = Lowered<'_>> {
     table.owners().flat_map(move |(zone, name, owner)| {
-        questions(owner).map(move |qtype| {
+        owner.groups().iter().flat_map(|&(rtype, _)| questions(rtype)).map(move |qtype| {
             let entry = lower_question(table, zone, owner, name, qtype);
-            (HotKey { name: name.clone(), qtype }, entry)
+            Lowered { name, qtype, group: owner.group(qtype), entry }
         })
     })
 }
 
-/// The questions that an owner answers with records.
-fn questions(owner: &Owner) -> impl Iterator<Item = RecordType> {
-    owner
-        .groups()
-        .iter()
-        .flat_map(|&(rtype, _)| if rtype == RecordType::CNAME { CNAME_TYPES.to_vec() } else { vec![rtype] })
+/// The questions that a group of this type answers.
+fn questions(rtype: RecordType) -> impl Iterator<Item = RecordType> {
+    let types: &[_] = if rtype == RecordType::CNAME { &CNAME_TYPES } else { &[] };
+    types.iter().copied().chain((rtype != RecordType::CNAME).then_some(rtype))
 }
 
-/// The questions whose answers come from one group, to be looked at again when it changes, with their entries.
-pub fn lower_group(
-    table: &AnswerTable,
-    owner_name: &Name,
+/// The questions whose answers come from one group, to be looked at again when it changes.
+pub fn lower_group<'t>(
+    table: &'t AnswerTable,
+    name: &'t Name,
     rtype: RecordType,
-) -> Vec<(HotKey, Result<HotEntry, NotHot>)> {
-    let owned =
-        table.zone_of(owner_name.as_wire()).and_then(|zone| Some((zone, zone.owner(owner_name.as_wire())?)));
-    let types = if rtype == RecordType::CNAME { CNAME_TYPES.to_vec() } else { vec![rtype] };
-    types
-        .into_iter()
-        .map(|qtype| {
-            let entry = match owned {
-                Some((zone, owner)) => lower_question(table, zone, owner, owner_name, qtype),
-                None => Err(NotHot::Empty),
-            };
-            (HotKey { name: owner_name.clone(), qtype }, entry)
-        })
-        .collect()
+) -> impl Iterator<Item = Lowered<'t>> {
+    let owned = table.zone_of(name.as_wire()).and_then(|zone| Some((zone, zone.owner(name.as_wire())?)));
+    questions(rtype).map(move |qtype| match owned {
+        Some((zone, owner)) => {
+            let entry = lower_question(table, zone, owner, name, qtype);
+            Lowered { name, qtype, group: owner.group(qtype), entry }
+        }
+        None => Lowered { name, qtype, group: None, entry: Err(NotHot::Empty) },
+    })
 }
 
 /// The same for a group of the table, whose owner and type these are.
-pub fn lower_index(
-    table: &AnswerTable,
+pub fn lower_index<'t>(
+    table: &'t AnswerTable,
     index: GroupIndex,
-    owner: &Name,
+    name: &'t Name,
     rtype: RecordType,
-) -> impl Iterator<Item = (HotKey, Result<HotEntry, NotHot>)> {
+) -> impl Iterator<Item = Lowered<'t>> {
     // Nearly every group answers its own question and no other; nothing need be looked for then.
     let own = table.answers_itself(index).then(|| {
-        let entry = lower_plan(table, table.plan(index), owner);
-        (HotKey { name: owner.clone(), qtype: rtype }, entry)
+        let entry = lower_plan(table, table.plan(index), name);
+        Lowered { name, qtype: rtype, group: Some(index), entry }
     });
-    let others = if own.is_some() { Vec::new() } else { lower_group(table, owner, rtype) };
-    own.into_iter().chain(others)
+    let others = own.is_none().then(|| lower_group(table, name, rtype));
+    own.into_iter().chain(others.into_iter().flatten())
 }
 
 /// The entry of one question, the owner being its name in that zone.
@@ -186,11 +195,11 @@ pub(crate) fn lower_question(
 /// The entry that answers with a plan.
 fn lower_plan(table: &AnswerTable, plan: &Plan, name: &Name) -> Result<HotEntry, NotHot> {
     match plan {
-        Plan::Fixed(body) => HotBody::new(body, name).map(HotEntry::Fixed),
-        Plan::ByWeight(weights) => Ok(HotEntry::ByWeight {
-            columns: columns(weights)?,
-            bodies: weights.bodies.iter().map(|body| HotBody::new(body, name)).collect::<Result<_, _>>()?,
-        }),
+        Plan::Fixed(body) => hot(body, name).map(HotEntry::Fixed),
+        Plan::ByWeight(weights) => {
+            let columns = columns(weights)?;
+            Ok(HotEntry::ByWeight { bodies: all_hot(&weights.bodies, name)?, columns })
+        }
         Plan::ByClient { partition, variants } if table.clients().fit_kernel() => {
             lower_variants(*partition, variants, name)
         }
@@ -228,32 +237,50 @@ fn columns(weights: &Weights) -> Result<Arc<[Column]>, NotHot> {
     Ok(weights.columns.clone())
 }
 
-/// An entry that answers by where the client is. Variants often share answers, which are held once.
-fn lower_variants(partition: u32, variants: &[Plan], name: &Name) -> Result<HotEntry, NotHot> {
-    let mut bodies = Vec::new();
-    let mut numbers: HashMap<&Body, u32> = HashMap::new();
-    let mut lowered = Vec::with_capacity(variants.len());
-    for variant in variants {
-        let (possible, columns): (&[Arc<Body>], _) = match variant {
+/// An entry that answers by where the client is. Variants often share answers, and choices among them; both are held once.
+fn lower_variants(partition: u32, variants: &[Arc<Plan>], name: &Name) -> Result<HotEntry, NotHot> {
+    let (mut bodies, mut choices) = (Numbered::default(), Numbered::default());
+    let mut known: HashMap<*const Plan, u32, FixedState> = HashMap::default();
+    let mut number_of = |plan: &Plan| {
+        let (possible, columns): (&[Arc<Body>], _) = match plan {
             Plan::Fixed(body) => (std::slice::from_ref(body), None),
             Plan::ByWeight(weights) => (&weights.bodies, Some(columns(weights)?)),
             Plan::ByClient { .. } => return Err(NotHot::TooManyClasses),
         };
-        let mut of_variant = Vec::with_capacity(possible.len());
-        for body in possible {
-            let number = match numbers.get(&**body) {
-                Some(&number) => number,
-                None => {
-                    bodies.push(HotBody::new(body, name)?);
-                    numbers.insert(body, bodies.len() as u32 - 1);
-                    bodies.len() as u32 - 1
-                }
-            };
-            of_variant.push(number);
-        }
-        lowered.push(HotVariant { bodies: of_variant.into(), columns });
+        let possible: Result<_, NotHot> =
+            possible.iter().map(|body| Ok(bodies.number(hot(body, name)?))).collect();
+        Ok(choices.number(HotChoice { bodies: possible?, columns }))
+    };
+    let mut lowered = Vec::with_capacity(variants.len());
+    for plan in variants {
+        lowered.push(match known.entry(Arc::as_ptr(plan)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => *unknown.insert(number_of(plan)?),
+        });
     }
-    Ok(HotEntry::ByClient { partition, bodies: bodies.into(), variants: lowered.into() })
+    let (bodies, choices) = (bodies.values.into(), choices.values.into());
+    Ok(HotEntry::ByClient { partition, bodies, choices, variants: lowered.into() })
+}
+
+/// Different values, numbered as they came.
+struct Numbered<T> {
+    values: Vec<T>,
+    numbers: HashMap<T, u32, FixedState>,
+}
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::default() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Numbered<T> {
+    fn number(&mut self, value: T) -> u32 {
+        *self.numbers.entry(value).or_insert_with_key(|value| {
+            self.values.push(value.clone());
+            self.values.len() as u32 - 1
+        })
+    }
 }
 
 impl Clients {
@@ -275,53 +302,35 @@ impl Clients {
     }
 }
 
-impl HotBody {
-    fn new(body: &Body, name: &Name) -> Result<Self, NotHot> {
-        let octets = match body.octets() {
-            Some(octets) => octets.clone(),
-            None if name.is_wildcard() => return Err(NotHot::Wildcard),
-            None => {
-                let mut octets = Vec::with_capacity(body.len());
-                body.write(name.as_wire().len(), 0, &mut octets);
-                octets.into()
-            }
-        };
-        Self::of_octets(body, octets)
+/// A body as it is held for a name.
+fn hot(body: &Arc<Body>, name: &Name) -> Result<Arc<Body>, NotHot> {
+    if !body.depends_on_name() {
+        return within_limits(body).map(|()| body.clone());
     }
-
-    /// A body whose records were written as these octets.
-    pub(crate) fn of_octets(body: &Body, octets: Arc<[u8]>) -> Result<Self, NotHot> {
-        if body.is_empty() {
-            return Err(NotHot::Empty);
-        }
-        let [answers, authorities, additionals] = body.counts.map(u8::try_from);
-        let (Ok(answers), Ok(authorities), Ok(additionals)) = (answers, authorities, additionals) else {
-            return Err(NotHot::TooLong);
-        };
-        if body.len() > BODY_LARGE {
-            return Err(NotHot::TooLong);
-        }
-        let flags = body.rcode
-            | if body.rotates { FLAG_ROTATES } else { 0 }
-            | if body.authoritative { FLAG_AUTHORITATIVE } else { 0 };
-        let head = BodyHead {
-            len: octets.len() as u16,
-            sum: sum(&octets),
-            answers,
-            authorities,
-            additionals,
-            flags,
-        };
-        Ok(Self { head, octets })
+    if name.is_wildcard() {
+        return Err(NotHot::Wildcard);
     }
+    let body = body.for_names_of(name.as_wire().len());
+    within_limits(&body)?;
+    Ok(Arc::new(body))
 }
 
-/// Ones' complement sum of 16-bit words as they stand in memory (RFC 1071), the last one zero-padded.
-fn sum(octets: &[u8]) -> u16 {
-    let halves = octets.chunks(8).map(key::word).map(|word| (word & 0xffff_ffff) + (word >> 32));
-    let mut sum: u64 = halves.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
+/// Several bodies as they are held for a name: nearly always the very ones of the plan.
+fn all_hot(bodies: &Arc<[Arc<Body>]>, name: &Name) -> Result<Arc<[Arc<Body>]>, NotHot> {
+    if bodies.iter().any(|body| body.depends_on_name()) {
+        return bodies.iter().map(|body| hot(body, name)).collect();
     }
-    sum as u16
+    bodies.iter().try_for_each(|body| within_limits(body))?;
+    Ok(bodies.clone())
+}
+
+/// Whether a body can be held by the kernel half.
+pub(crate) fn within_limits(body: &Body) -> Result<(), NotHot> {
+    if body.is_empty() {
+        return Err(NotHot::Empty);
+    }
+    if body.len() > BODY_LARGE || body.counts.iter().any(|&count| count > u8::MAX.into()) {
+        return Err(NotHot::TooLong);
+    }
+    Ok(())
 }

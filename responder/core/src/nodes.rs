@@ -3,19 +3,18 @@
 //! Every name of a zone is a node, empty non-terminals included, but for what lies below a zone cut or a DNAME; the closest node at or above a name that
 //! is asked decides as [`crate::resolve`] does. Whether all of a name's answers are in the hot table only the writer of that table knows.
 
+use std::sync::Arc;
+
 use pulse53_abi::limits::AUTHORITIES_MAX;
 use pulse53_abi::node::{
     NODE_ALIAS, NODE_CUT, NODE_NAME_INLINE, NODE_OPAQUE_BELOW, NODE_PARTIAL, NODE_WILDCARD_BELOW,
 };
 
 use crate::body::Body;
-use crate::lower::{HotBody, NotHot, can_have_hot, lower_question};
+use crate::lower::{NotHot, can_have_hot, lower_question, within_limits};
 use crate::model::{Name, RecordType};
 use crate::resolve::{Located, Question, Reason, locate, owner_of};
 use crate::table::{AnswerTable, Owner, ZoneTable, ancestors};
-
-/// Octets of the longest name.
-const NAME_LEN_MAX: usize = 255;
 
 /// A name that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub struct HotNode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HotAuthority {
     /// The records, with two zero octets for each owner name.
-    pub body: HotBody,
+    pub body: Arc<Body>,
     /// How many of the owner names stand at odd offsets.
     pub odd: u8,
 }
@@ -63,7 +62,12 @@ pub fn zones(table: &AnswerTable) -> impl Iterator<Item = HotZone> {
 /// Records in the authority section, where the kernel may answer for the zone at all.
 fn authority(zone: &ZoneTable, body: &Body) -> Result<HotAuthority, NotHot> {
     can_have_hot(zone)?;
-    HotBody::of_authority(body)
+    if body.counts[0] != 0 || body.counts[1] > AUTHORITIES_MAX.into() {
+        return Err(NotHot::TooLong);
+    }
+    within_limits(body)?;
+    let odd = body.owner_offsets().filter(|at| at % 2 == 1).count() as u8;
+    Ok(HotAuthority { body: Arc::new(body.without_owners()), odd })
 }
 
 /// Every node of a table.
@@ -79,7 +83,7 @@ pub fn node(table: &AnswerTable, name: &Name) -> Option<HotNode> {
 }
 
 /// What nodes take: their number, how many names do not fit into them, and the referrals.
-pub fn count(table: &AnswerTable, mut each_referral: impl FnMut(&HotBody)) -> (u32, u32) {
+pub fn count(table: &AnswerTable, mut each_referral: impl FnMut(&Body)) -> (u32, u32) {
     let (mut nodes, mut long) = (0, 0);
     for (zone, name, owner) in existing(table) {
         nodes += 1;
@@ -168,22 +172,4 @@ impl Name {
 pub fn above(table: &AnswerTable, name: &Name) -> impl Iterator<Item = Name> {
     let wires = ancestors(name.as_wire()).skip(1).take_while(|wire| table.zone_of(wire).is_some());
     wires.filter_map(|wire| Name::from_wire(wire).ok())
-}
-
-impl HotBody {
-    /// Records that an ancestor of the query name owns.
-    fn of_authority(body: &Body) -> Result<HotAuthority, NotHot> {
-        if body.counts[0] != 0 || body.counts[1] > AUTHORITIES_MAX.into() {
-            return Err(NotHot::TooLong);
-        }
-        let mut octets = Vec::with_capacity(body.len());
-        body.write(NAME_LEN_MAX, 0, &mut octets);
-        let mut odd = 0;
-        for at in body.owner_offsets() {
-            octets[at..at + 2].fill(0);
-            odd += at as u8 & 1;
-        }
-        let body = Self::of_octets(body, octets.into())?;
-        Ok(HotAuthority { body, odd })
-    }
 }

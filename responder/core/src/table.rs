@@ -7,6 +7,10 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use smallvec::SmallVec;
+
 use crate::body::{Body, BodyWriter, rcode};
 use crate::compile::{Clients, GroupIndex, Plan};
 use crate::dnssec::Signing;
@@ -48,6 +52,8 @@ struct Zones {
     signs_answers: bool,
 }
 
+type Names = IndexMap<Name, Owner, RandomState>;
+
 /// One zone's names.
 #[derive(Debug)]
 pub struct ZoneTable {
@@ -57,8 +63,8 @@ pub struct ZoneTable {
     pub nodata: Arc<Body>,
     /// NXDOMAIN: the same SOA.
     pub nxdomain: Arc<Body>,
-    /// Owners and empty non-terminals.
-    names: HashMap<Name, Owner>,
+    /// Owners and empty non-terminals, in the order of groups: what goes through all of them goes through memory.
+    names: Names,
     /// Whether any name is a zone cut.
     has_cuts: bool,
     /// Whether any name has a DNAME.
@@ -84,7 +90,7 @@ pub struct Logged {
 #[derive(Debug, Default)]
 pub struct Owner {
     /// The groups here; none for an empty non-terminal.
-    groups: Vec<(RecordType, GroupIndex)>,
+    groups: SmallVec<[(RecordType, GroupIndex); 2]>,
     /// The referral, if this is a zone cut (D-11).
     pub referral: Option<Arc<Body>>,
     /// Where names below this one are redirected to (D-12).
@@ -235,10 +241,10 @@ impl AnswerTable {
     }
 
     /// Replaces a plan; false if it was the same already.
-    pub(crate) fn set_plan(&mut self, index: GroupIndex, plan: Plan) -> bool {
-        let differs = *self.plans[index.0 as usize] != plan;
+    pub(crate) fn set_plan(&mut self, index: GroupIndex, plan: Arc<Plan>) -> bool {
+        let differs = self.plans[index.0 as usize] != plan;
         if differs {
-            self.plans.set(index.0 as usize, Arc::new(plan));
+            self.plans.set(index.0 as usize, plan);
         }
         differs
     }
@@ -324,7 +330,7 @@ impl AnswerTable {
 impl ZoneTable {
     fn new(zone: &Zone, logged: Option<Logged>, signing: Option<Arc<Signing>>) -> Self {
         let negative = |code| Arc::new(negative_answer(zone, code));
-        let mut names: HashMap<Name, Owner> = HashMap::new();
+        let mut names = Names::default();
         names.insert(zone.apex.clone(), Owner::default());
         let (mut has_cuts, mut has_redirections) = (false, false);
         for ((owner, rtype), group) in &zone.groups {

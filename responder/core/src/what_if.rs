@@ -31,12 +31,12 @@ pub fn effects(
 ) -> Vec<Effect> {
     let dependents = compiler.dependents(changed);
     let before: Vec<Vec<Evaluation>> =
-        dependents.iter().map(|&index| compiler.evaluations(index, now)).collect();
+        dependents.iter().map(|&index| compiler.evaluations(index)).collect();
     let generation = compiler.table().generation();
     compiler.flip(changed, then, generation);
     let mut effects = Vec::new();
     for (&index, before) in dependents.iter().zip(&before) {
-        let after = compiler.evaluations(index, then);
+        let after = compiler.evaluations(index);
         let pairs = || before.iter().zip(&after);
         let differing = || pairs().filter(|(before, after)| before.distribution != after.distribution);
         let change = differing()
@@ -85,13 +85,13 @@ mod tests {
             let (owner, _) = compiler.question(index);
             let effect = effects.iter().find(|effect| effect.owner == *owner);
             let distributions = (
-                compiler.distribution(index, class, &status(healthy)),
-                after.distribution(index, class, &status(then)),
+                compiler.distribution(index, class),
+                after.distribution(index, class),
             );
             if distributions.0 != distributions.1 {
                 let effect = effect.and_then(|effect| effect.change.as_ref().map(|_| effect));
                 prop_assert!(effect.is_some(), "{} changes for {:?}", owner, network);
-                if compiler.evaluations(index, &status(healthy)).len() == 1 {
+                if compiler.evaluations(index).len() == 1 {
                     prop_assert_eq!(&effect.unwrap().change, &Some(distributions));
                 }
             }
@@ -99,11 +99,11 @@ mod tests {
             if before.plan(index) != after.table().plan(index) {
                 prop_assert!(changes);
             }
-            let last_resort = |compiler: &Compiler, health| {
-                let evaluations = compiler.evaluations(index, health);
+            let last_resort = |compiler: &Compiler| {
+                let evaluations = compiler.evaluations(index);
                 evaluations.iter().map(|evaluation| evaluation.last_resort).collect::<Vec<_>>()
             };
-            let (was, is) = (last_resort(&compiler, &status(healthy)), last_resort(&after, &status(then)));
+            let (was, is) = (last_resort(&compiler), last_resort(&after));
             let comes = was.iter().zip(&is).any(|(was, is)| *is && !*was);
             prop_assert_eq!(effect.is_some_and(|effect| effect.last_resort), comes);
         }

@@ -24,7 +24,7 @@ use crate::causes::chain;
 use crate::clock;
 pub use attach::{AttachError, Attached, Mode};
 use growth::Growth;
-pub use hot_table::{HotTable, Refused, Sizes};
+pub use hot_table::{Asked, HotTable, Refused, Sizes};
 pub use live::{Live, LiveCookies, LiveLimit, write_clock};
 pub use load::{LoadError, LoadOptions, Loaded, Runner};
 pub use memory::{HotMemory, Region};
@@ -32,7 +32,7 @@ pub use oversight::Samples;
 pub use pins::PinDir;
 use pulse53_abi::limits::UDP_PAYLOAD_PLAIN;
 use pulse53_core::compile::{Clients, Compiler, GroupIndex};
-use pulse53_core::lower::{self, HotEntry, HotKey, NotHot};
+use pulse53_core::lower::{self, HotEntry, HotKey, Lowered};
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::nodes;
 use pulse53_core::table::{AnswerTable, Generation};
@@ -498,7 +498,9 @@ fn keep_fresh(loaded: &Loaded, settings: &Settings) {
 /// Makes a hot table hold exactly what a table lowers to.
 pub fn fill(hot: &mut HotTable, table: &AnswerTable) -> Synced {
     hot.begin_full();
-    let mut synced = apply(hot, table, lower::lower(table));
+    let mut entries = Entries::new(hot, table);
+    entries.extend(lower::lower(table));
+    let mut synced = entries.end();
     let mut now = Instant::now();
     for zone in nodes::zones(table) {
         synced.refused_names += usize::from(hot.put_zone(&zone, now).is_err());
@@ -529,28 +531,37 @@ pub fn sync_declared<'a>(
             names.extend(hot.served_by(owner));
         }
     }
-    let entries = groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype));
-    sync_entries(hot, table, entries, names)
+    let mut entries = Entries::new(hot, table);
+    entries.extend(groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype)));
+    let synced = entries.end();
+    sync_nodes(hot, table, names, synced)
 }
+
+/// Groups whose slots are fetched at once.
+const AHEAD: usize = 32;
 
 /// Brings groups of a compiler's table into a hot table that a change of health has touched.
 pub fn sync_touched(hot: &mut HotTable, compiler: &Compiler, touched: &[GroupIndex]) -> Synced {
     let table = compiler.table();
-    let entries = touched.iter().flat_map(|&index| {
-        let (owner, rtype) = compiler.question(index);
-        lower::lower_index(table, index, owner, rtype)
-    });
-    sync_entries(hot, table, entries, HashSet::new())
+    let mut entries = Entries::new(hot, table);
+    for groups in touched.chunks(AHEAD) {
+        entries.hot.look_ahead(groups);
+        for &index in groups {
+            let (owner, rtype) = compiler.question(index);
+            entries.extend(lower::lower_index(table, index, owner, rtype));
+        }
+    }
+    let synced = entries.end();
+    sync_nodes(hot, table, HashSet::new(), synced)
 }
 
-/// Brings entries into a hot table, and then the nodes of these names and of all that the entries make or leave whole.
-fn sync_entries(
+/// Brings the nodes of these names into a hot table, and of all that entries have made or left whole.
+fn sync_nodes(
     hot: &mut HotTable,
     table: &AnswerTable,
-    entries: impl IntoIterator<Item = (HotKey, Result<HotEntry, NotHot>)>,
     mut names: HashSet<Name>,
+    mut synced: Synced,
 ) -> Synced {
-    let mut synced = apply(hot, table, entries);
     names.extend(hot.touched());
     let now = Instant::now();
     for name in names {
@@ -563,41 +574,59 @@ fn sync_entries(
     synced
 }
 
-/// Puts entries, and removes those that are not hot any more.
-fn apply(
-    hot: &mut HotTable,
-    table: &AnswerTable,
-    entries: impl IntoIterator<Item = (HotKey, Result<HotEntry, NotHot>)>,
-) -> Synced {
-    let generation = table.generation();
-    let same_clients = hot.tells_apart(table.clients());
-    let mut synced = Synced::default();
-    let mut now = Instant::now();
-    for (number, (key, entry)) in entries.into_iter().enumerate() {
-        // The clock decides what has rested for a second; it need not be asked each time.
-        if number % 256 == 255 {
-            now = Instant::now();
+/// Puts entries of a table into a hot table, and removes those that are not hot any more.
+struct Entries<'h> {
+    hot: &'h mut HotTable,
+    generation: Generation,
+    same_clients: bool,
+    synced: Synced,
+    taken: usize,
+    /// Asked for now and then: it decides what has rested for a second.
+    now: Instant,
+}
+
+impl<'h> Entries<'h> {
+    fn new(hot: &'h mut HotTable, table: &AnswerTable) -> Self {
+        let same_clients = hot.tells_apart(table.clients());
+        let generation = table.generation();
+        Self { hot, generation, same_clients, synced: Synced::default(), taken: 0, now: Instant::now() }
+    }
+
+    fn extend<'t>(&mut self, lowered: impl IntoIterator<Item = Lowered<'t>>) {
+        lowered.into_iter().for_each(|lowered| self.take(lowered));
+    }
+
+    fn take(&mut self, Lowered { name, qtype, group, entry }: Lowered<'_>) {
+        self.taken += 1;
+        if self.taken.is_multiple_of(256) {
+            self.now = Instant::now();
         }
+        let Self { hot, synced, generation, now, .. } = self;
+        let (generation, now, asked) = (*generation, *now, Asked { name, qtype });
         match entry {
             // Not read where nothing is distrusted, which is always.
-            Ok(_) if !hot.distrusted().is_empty() && hot.distrusted().contains(&key) => synced.not_hot += 1,
-            Ok(HotEntry::ByClient { .. }) if !same_clients => {
-                synced.refused += 1;
-                synced.removed += usize::from(hot.remove(&key, generation, now));
+            Ok(_) if !hot.distrusted().is_empty() && hot.distrusted().contains(&HotKey::from(asked)) => {
+                synced.not_hot += 1;
             }
-            Ok(entry) => match hot.put(&key, &entry, generation, now) {
+            Ok(HotEntry::ByClient { .. }) if !self.same_clients => {
+                synced.refused += 1;
+                synced.removed += usize::from(hot.remove(asked, generation, now));
+            }
+            Ok(entry) => match hot.put_for(group, asked, entry, generation, now) {
                 Ok(written) => synced.written += usize::from(written),
                 Err(refused) => {
-                    tracing::debug!(name = %key.name, qtype = %key.qtype, %refused, "left to userspace");
+                    tracing::debug!(%name, %qtype, %refused, "left to userspace");
                     synced.refused += 1;
                 }
             },
             Err(_) => {
                 synced.not_hot += 1;
-                synced.removed += usize::from(hot.remove(&key, generation, now));
+                synced.removed += usize::from(hot.remove(asked, generation, now));
             }
         }
     }
-    synced.held = hot.len();
-    synced
+
+    fn end(self) -> Synced {
+        Synced { held: self.hot.len(), ..self.synced }
+    }
 }

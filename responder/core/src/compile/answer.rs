@@ -4,16 +4,13 @@
 use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::distribution::Outcome;
 use super::policy::TOGETHER_MAX;
 use crate::beside::Beside;
-use crate::body::{self, Body};
+use crate::body::{self, Bodies, Body};
 use crate::model::{Rdata, RecordType};
-
-/// Bodies that stand for one outcome, each as likely as the others.
-pub(super) type Bodies = SmallVec<[Arc<Body>; 1]>;
 
 /// A possible answer of groups of one type.
 #[derive(Debug)]
@@ -44,17 +41,21 @@ impl Answer {
         &self.outcome
     }
 
-    /// The bodies. `nodata` is what [`Outcome::NoData`] answers; `beside` is what positive answers carry that are not minimal.
-    pub(super) fn bodies(
+    /// Adds the bodies to others. `nodata` gives what [`Outcome::NoData`] answers; `beside` is what positive answers carry that are not minimal.
+    pub(super) fn add_bodies<'a>(
         &self,
         rtype: RecordType,
-        nodata: &Arc<Body>,
+        nodata: impl Fn() -> &'a Arc<Body>,
         beside: Option<&Beside<'_>>,
-    ) -> Bodies {
+        bodies: &mut SmallVec<[Arc<Body>; 8]>,
+    ) {
         match (&self.outcome, beside) {
-            (Outcome::NoData, _) => smallvec![nodata.clone()],
-            (outcome, Some(_)) => bodies_of(outcome, rtype, beside),
-            (outcome, None) => self.bodies.get_or_init(|| bodies_of(outcome, rtype, None)).clone(),
+            (Outcome::NoData, _) => bodies.push(nodata().clone()),
+            (outcome, Some(_)) => bodies.extend(bodies_of(outcome, rtype, beside)),
+            (outcome, None) => {
+                let kept = self.bodies.get_or_init(|| bodies_of(outcome, rtype, None));
+                bodies.extend(kept.iter().cloned());
+            }
         }
     }
 }
@@ -82,7 +83,7 @@ impl PartialOrd for Answer {
 fn bodies_of(outcome: &Outcome, rtype: RecordType, beside: Option<&Beside<'_>>) -> Bodies {
     match outcome {
         Outcome::NoData => Bodies::new(),
-        Outcome::Set(ttl, rdatas) => body::rotated_answers(rtype, *ttl, rdatas, beside).into(),
+        Outcome::Set(ttl, rdatas) => body::rotated_answers(rtype, *ttl, rdatas, beside),
         // Prepared sets: window i holds members i to i + 7 of the circle, so that each member stands in 8 of n.
         Outcome::Choose(ttl, members) => (0..members.len())
             .map(|first| {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use num_bigint::BigUint;
 use smallvec::SmallVec;
 
@@ -11,7 +12,7 @@ use super::distribution::Parts;
 use super::whole::{Whole, common_multiple, sum};
 
 /// One column of an alias table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Column {
     /// `first` answers if the draw's low 32 bits are below this.
     pub threshold: u32,
@@ -26,7 +27,7 @@ const FULL: u64 = 1 << 32;
 
 /// The columns of choices seen lately. Many groups choose in the same proportions.
 #[derive(Debug, Default)]
-pub(super) struct Shapes(HashMap<SmallVec<[u64; 16]>, Arc<[Column]>>);
+pub(super) struct Shapes(HashMap<SmallVec<[u64; 16]>, Arc<[Column]>, FixedState>);
 
 /// More are not kept.
 const SHAPES_MAX: usize = 4_096;

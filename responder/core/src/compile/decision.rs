@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Health;
 use super::distribution::{Distribution, Outcome};
 use super::policy::{self, Members, Selection, TOGETHER_MAX};
-use crate::model::{RRsetGroup, Rdata, RecordData, RecordSet, Ttl};
+use crate::model::{CheckId, RRsetGroup, Rdata, RecordData, RecordSet, Ttl};
 
 /// Which members may answer, and with which shares.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub(crate) struct Decision {
 pub(crate) fn is_healthy(
     member: &RecordSet,
     target_healthy: impl FnOnce() -> bool,
-    health: Health<'_>,
+    health: impl FnOnce(&CheckId) -> bool,
 ) -> bool {
     member.check.as_ref().is_none_or(health)
         && match &member.data {
@@ -34,16 +33,9 @@ pub(crate) fn is_healthy(
 }
 
 impl Decision {
-    /// Decides for a group of which these members are applicable, in order of preference.
-    pub(crate) fn of(
-        group: &RRsetGroup,
-        applicable: &[usize],
-        target_healthy: &impl Fn(usize) -> bool,
-        health: Health<'_>,
-    ) -> Self {
-        let members = &group.members;
-        let passes = |index: &usize| is_healthy(&members[*index], || target_healthy(*index), health);
-        let mut pool: Members = applicable.iter().copied().filter(passes).collect();
+    /// Decides for a group of which these members are applicable, in order of preference; `healthy` tells which [are](is_healthy).
+    pub(crate) fn of(group: &RRsetGroup, applicable: &[usize], healthy: impl Fn(usize) -> bool) -> Self {
+        let mut pool: Members = applicable.iter().copied().filter(|&index| healthy(index)).collect();
         let healthy = !pool.is_empty();
         if !healthy {
             pool = applicable.into(); // last resort, R-56
@@ -88,28 +80,30 @@ impl Decision {
 
 /// What a member with values comes to; none for an alias.
 pub(crate) fn of_values(member: &RecordSet) -> Option<Arc<Distribution>> {
+    let (ttl, rdatas) = values(member)?;
+    Some(Arc::new(Distribution::certain(Outcome::Set(ttl, sorted(rdatas)))))
+}
+
+/// The records of a member that is no alias.
+fn values(member: &RecordSet) -> Option<(Ttl, &Arc<[Rdata]>)> {
     match &member.data {
-        RecordData::Values { ttl, rdatas } => {
-            Some(Arc::new(Distribution::certain(Outcome::Set(*ttl, sorted(rdatas)))))
-        }
+        RecordData::Values { ttl, rdatas } => Some((*ttl, rdatas)),
         RecordData::Alias(_) => None,
     }
 }
 
 /// The members of a multivalue group that answer together.
 fn answer_together(members: &[RecordSet], together: &[usize]) -> Outcome {
-    let values = |member: &RecordSet| match &member.data {
-        RecordData::Values { ttl, rdatas } => (*ttl, sorted(rdatas)),
-        RecordData::Alias(_) => (Ttl::MAX, Arc::from([])), // refused by validation, R-43
-    };
-    let ttl = members.iter().map(|member| values(member).0).min().unwrap_or(Ttl(0));
-    let mut sets: Vec<_> = together.iter().map(|&index| values(&members[index]).1).collect();
-    if sets.len() <= TOGETHER_MAX {
-        let mut union: Vec<Rdata> = sets.iter().flat_map(|set| set.iter().cloned()).collect();
+    // Validation refuses aliases, R-43.
+    let ttl = members.iter().filter_map(values).map(|(ttl, _)| ttl).min().unwrap_or(Ttl(0));
+    let sets = together.iter().filter_map(|&index| values(&members[index])).map(|(_, rdatas)| rdatas);
+    if together.len() <= TOGETHER_MAX {
+        let mut union: SmallVec<[&Rdata; 16]> = sets.flat_map(|set| set.iter()).collect();
         union.sort_unstable();
         union.dedup();
-        Outcome::Set(ttl, union.into())
+        Outcome::Set(ttl, union.iter().map(|&rdata| rdata.clone()).collect())
     } else {
+        let mut sets: Vec<_> = sets.map(sorted).collect();
         sets.sort_unstable();
         Outcome::Choose(ttl, sets.into())
     }

@@ -1,13 +1,14 @@
 //! Which answers a group may give, and with which exact probability (routing specification, section 9).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use num_bigint::{BigInt, BigUint};
 use num_rational::BigRational;
 use num_traits::ToPrimitive;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::answer::Answer;
+use super::plan::Plan;
 use super::whole::{Whole, common_multiple, sum};
 use crate::model::{Rdata, Ttl};
 
@@ -23,22 +24,34 @@ pub enum Outcome {
 }
 
 /// Outcomes with exact probabilities that sum to one; equal outcomes are one entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distribution(Parts);
+#[derive(Debug, Clone)]
+pub struct Distribution {
+    parts: Parts,
+    /// What [`Plan::of`] made of it.
+    pub(super) plan: OnceLock<Arc<Plan>>,
+}
+
+impl PartialEq for Distribution {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+}
+
+impl Eq for Distribution {}
 
 /// Ascending answers with whole numbers in proportion to their probabilities, in lowest terms: equal distributions are equal numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Parts {
     /// Numbers whose sum is a word, too.
-    Words(Box<[(Arc<Answer>, u64)]>),
+    Words(SmallVec<[(Arc<Answer>, u64); 1]>),
     /// All others.
     Big(Box<[(Arc<Answer>, BigUint)]>),
 }
 
 impl Parts {
-    pub(super) fn answers(&self) -> impl Iterator<Item = &Answer> {
+    pub(super) fn answers(&self) -> impl DoubleEndedIterator<Item = &Answer> {
         let (words, big) = match self {
-            Self::Words(words) => (&**words, &[][..]),
+            Self::Words(words) => (words.as_slice(), &[][..]),
             Self::Big(big) => (&[][..], &**big),
         };
         words.iter().map(|(answer, _)| &**answer).chain(big.iter().map(|(answer, _)| &**answer))
@@ -48,19 +61,28 @@ impl Parts {
 impl Distribution {
     /// One outcome with certainty.
     pub fn certain(outcome: Outcome) -> Self {
-        Self(Parts::Words([(Arc::new(Answer::new(outcome)), 1)].into()))
+        Self::of_parts(Parts::Words(smallvec![(Arc::new(Answer::new(outcome)), 1)]))
+    }
+
+    fn of_parts(parts: Parts) -> Self {
+        Self { parts, plan: OnceLock::new() }
+    }
+
+    /// Whether [`Outcome::NoData`], the last of all outcomes, is among them.
+    pub(super) fn may_be_nodata(&self) -> bool {
+        self.parts.answers().next_back().is_some_and(|answer| *answer.outcome() == Outcome::NoData)
     }
 
     /// The parts by integer weights, whose sum must be above zero.
     pub fn mixed<'a>(parts: impl IntoIterator<Item = (&'a Distribution, u32)>) -> Self {
         let parts: SmallVec<[_; FEW]> = parts.into_iter().collect();
-        let in_words = |&(part, weight): &(&'a Distribution, u32)| match &part.0 {
-            Parts::Words(numbers) => Some((&**numbers, weight)),
+        let in_words = |&(part, weight): &(&'a Distribution, u32)| match &part.parts {
+            Parts::Words(numbers) => Some((numbers.as_slice(), weight)),
             Parts::Big(_) => None,
         };
         let words: Option<SmallVec<[_; FEW]>> = parts.iter().map(in_words).collect();
         match words.and_then(|parts| mix(&parts)) {
-            Some(mixed) => Self(Parts::Words(mixed.into_vec().into())),
+            Some(mixed) => Self::of_parts(Parts::Words(mixed.into_vec().into())),
             None => Self::mixed_big(&parts),
         }
     }
@@ -71,19 +93,19 @@ impl Distribution {
         let mixed: Numbered<BigUint> = mix(&parts).expect("big integers do not overflow");
         // In lowest terms it may be of words again.
         let in_words = |(answer, number): &(Arc<Answer>, BigUint)| Some((answer.clone(), number.to_u64()?));
-        let words: Option<Box<[_]>> = mixed.iter().map(in_words).collect();
-        Self(match words.filter(|words| sum(words.iter().map(|(_, number)| number)).is_some()) {
+        let words: Option<SmallVec<_>> = mixed.iter().map(in_words).collect();
+        Self::of_parts(match words.filter(|words| sum(words.iter().map(|(_, number)| number)).is_some()) {
             Some(words) => Parts::Words(words),
             None => Parts::Big(mixed.into_vec().into()),
         })
     }
 
     pub(super) fn parts(&self) -> &Parts {
-        &self.0
+        &self.parts
     }
 
     fn big(&self) -> Vec<(Arc<Answer>, BigUint)> {
-        match &self.0 {
+        match &self.parts {
             Parts::Words(words) => {
                 words.iter().map(|(answer, number)| (answer.clone(), BigUint::from(*number))).collect()
             }

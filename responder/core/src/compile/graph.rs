@@ -1,11 +1,17 @@
 //! The groups of a snapshot as a graph: who leads to whom through aliases, and which groups a health check touches.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use super::Health;
 use super::decision::of_values;
 use super::distribution::Distribution;
-use crate::model::{CheckId, Name, PolicyKind, RRsetGroup, RecordData, RecordType, Snapshot, ZoneId};
+use crate::model::{
+    CheckId, Name, PolicyKind, RRsetGroup, RecordData, RecordSet, RecordType, Snapshot, ZoneId,
+};
 
 /// A group's place in the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +24,8 @@ pub(super) struct Node {
     pub(super) owner: Name,
     pub(super) rtype: RecordType,
     pub(super) group: Arc<RRsetGroup>,
+    /// For each member its check.
+    checks: SmallVec<[Option<CheckNumber>; 4]>,
     /// For each member that is an alias with an existing target, the target; empty if no member is an alias.
     targets: Box<[Option<GroupIndex>]>,
     /// What each member comes to by itself; empty if there is no choice between members.
@@ -29,6 +37,11 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// The check of a member.
+    pub(super) fn check(&self, member: usize) -> Option<CheckNumber> {
+        self.checks.get(member).copied().flatten()
+    }
+
     /// The target of a member, if it is an alias whose target exists.
     pub(super) fn target(&self, member: usize) -> Option<GroupIndex> {
         self.targets.get(member).copied().flatten()
@@ -63,11 +76,71 @@ impl Node {
     }
 }
 
+/// A check that some group refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CheckNumber(NonZeroU32);
+
+impl CheckNumber {
+    fn of_index(index: usize) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index as u32))
+    }
+
+    fn index(self) -> usize {
+        (self.0.get() - 1) as usize
+    }
+}
+
+/// A status for each check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Statuses(Vec<bool>);
+
+impl std::ops::Index<CheckNumber> for Statuses {
+    type Output = bool;
+
+    fn index(&self, check: CheckNumber) -> &bool {
+        &self.0[check.index()]
+    }
+}
+
+impl std::ops::IndexMut<CheckNumber> for Statuses {
+    fn index_mut(&mut self, check: CheckNumber) -> &mut bool {
+        &mut self.0[check.index()]
+    }
+}
+
 /// All groups of a snapshot.
 #[derive(Debug)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
-    by_check: HashMap<CheckId, Vec<GroupIndex>>,
+    checks: Checks,
+}
+
+/// All checks that groups refer to.
+#[derive(Debug, Default)]
+struct Checks {
+    numbers: HashMap<CheckId, CheckNumber>,
+    /// For each check the groups that refer to it, ascending.
+    referring: Vec<Vec<GroupIndex>>,
+}
+
+impl Checks {
+    /// The check that a group refers to by this id.
+    fn refer(&mut self, id: &CheckId, from: GroupIndex) -> CheckNumber {
+        let number = match self.numbers.get(id) {
+            Some(&number) => number,
+            None => {
+                let number = CheckNumber::of_index(self.referring.len());
+                self.referring.push(Vec::new());
+                self.numbers.insert(id.clone(), number);
+                number
+            }
+        };
+        let referring = &mut self.referring[number.index()];
+        if referring.last() != Some(&from) {
+            referring.push(from);
+        }
+        number
+    }
 }
 
 /// A key that finds a group: zone, owner and type.
@@ -92,30 +165,28 @@ impl Graph {
             })
             .collect();
         let mut by_key: HashMap<GroupKey<'_>, GroupIndex> = HashMap::new();
-        let mut by_check: HashMap<CheckId, Vec<GroupIndex>> = HashMap::new();
+        let mut checks = Checks::default();
         let mut nodes = Vec::new();
         for (index, (key, group)) in groups().enumerate() {
             let index = GroupIndex(index as u32);
             if named.contains(&key) {
                 by_key.insert(key, index);
             }
-            for check in
-                group.members.iter().filter_map(|member| member.check.as_ref()).collect::<BTreeSet<_>>()
-            {
-                by_check.entry(check.clone()).or_default().push(index);
-            }
+            let checked = |member: &RecordSet| Some(checks.refer(member.check.as_ref()?, index));
+            let of_members = group.members.iter().map(checked).collect();
             nodes.push(Node {
                 zone: key.0.clone(),
                 owner: key.1.clone(),
                 rtype: key.2,
                 group: group.clone(),
+                checks: of_members,
                 targets: Box::default(),
                 values: prepared(group),
                 parents: Vec::new(),
                 rank: 0,
             });
         }
-        let mut graph = Self { nodes, by_check };
+        let mut graph = Self { nodes, checks };
         let with_aliases: Vec<GroupIndex> =
             graph.indices().filter(|&index| has_aliases(&graph[index].group)).collect();
         for &index in &with_aliases {
@@ -190,13 +261,25 @@ impl Graph {
     }
 
     /// Every check that a group refers to.
-    pub(super) fn checks(&self) -> impl Iterator<Item = &CheckId> {
-        self.by_check.keys()
+    pub(super) fn checks(&self) -> impl Iterator<Item = (&CheckId, CheckNumber)> {
+        self.checks.numbers.iter().map(|(id, &number)| (id, number))
+    }
+
+    /// A check that a group refers to.
+    pub(super) fn check(&self, id: &CheckId) -> Option<CheckNumber> {
+        self.checks.numbers.get(id).copied()
+    }
+
+    /// The statuses of all checks under a health view.
+    pub(super) fn statuses(&self, health: Health<'_>) -> Statuses {
+        let mut statuses = Statuses(vec![true; self.checks.referring.len()]);
+        self.checks().for_each(|(id, number)| statuses[number] = health(id));
+        statuses
     }
 
     /// The groups that refer to a check directly.
-    pub(super) fn with_check(&self, check: &CheckId) -> &[GroupIndex] {
-        self.by_check.get(check).map_or(&[], Vec::as_slice)
+    pub(super) fn with_check(&self, check: CheckNumber) -> &[GroupIndex] {
+        &self.checks.referring[check.index()]
     }
 }
 

@@ -25,6 +25,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 pub use classes::{CLASSES_MAX, Clients, UNKNOWN};
@@ -34,7 +35,7 @@ use columns::Shapes;
 pub(crate) use decision::{Decision, is_healthy, of_values};
 pub use distribution::{Distribution, Outcome};
 pub use graph::GroupIndex;
-use graph::{Graph, Pending};
+use graph::{Graph, Pending, Statuses};
 pub use plan::{ANSWERS_MAX, Plan, Weights};
 use policy::Members;
 pub(crate) use policy::TOGETHER_MAX;
@@ -79,11 +80,11 @@ pub struct Compiler {
     graph: Graph,
     classes: Classes,
     /// Of the groups that aliases lead to, one for each variant; nobody else's is asked for twice.
-    evaluations: HashMap<GroupIndex, Evaluations>,
+    evaluations: HashMap<GroupIndex, Evaluations, FixedState>,
     table: AnswerTable,
     findings: Vec<Finding>,
     /// The status under which each check was last looked at.
-    statuses: HashMap<CheckId, bool>,
+    statuses: Statuses,
     /// The zones, if answers are not minimal.
     full: BTreeMap<ZoneId, Arc<Zone>>,
 }
@@ -99,7 +100,7 @@ impl Compiler {
         let mut compiler = Self::begin(snapshot, geo, health, generation);
         let mut shapes = Shapes::default();
         for index in compiler.graph.in_order() {
-            let evaluated = compiler.evaluate(index, health, &mut shapes);
+            let evaluated = compiler.evaluate(index, &mut shapes);
             compiler.take_up(index, evaluated);
         }
         compiler
@@ -114,9 +115,9 @@ impl Compiler {
             (index, &node.zone, &node.owner, node.rtype)
         });
         let table = AnswerTable::new(snapshot, groups, classes.clients.clone(), generation);
-        let statuses = graph.checks().map(|check| (check.clone(), health(check))).collect();
+        let statuses = graph.statuses(health);
         let full = if snapshot.full_responses { snapshot.zones.clone() } else { BTreeMap::new() };
-        Self { graph, classes, evaluations: HashMap::new(), table, findings: Vec::new(), statuses, full }
+        Self { graph, classes, evaluations: HashMap::default(), table, findings: Vec::new(), statuses, full }
     }
 
     /// The table as it stands. Cloning it is cheap; the clone does not change any more.
@@ -137,15 +138,15 @@ impl Compiler {
         generation: Generation,
     ) -> Vec<GroupIndex> {
         for check in changed {
-            if let Some(status) = self.statuses.get_mut(check) {
-                *status = health(check);
+            if let Some(number) = self.graph.check(check) {
+                self.statuses[number] = health(check);
             }
         }
         let mut pending = self.referring_to(changed);
         let (mut touched, mut shapes) = (Vec::new(), Shapes::default());
         while let Some(rank) = pending.take_rank() {
             for index in rank {
-                let evaluated = self.evaluate(index, health, &mut shapes);
+                let evaluated = self.evaluate(index, &mut shapes);
                 let change = self.take_up(index, evaluated);
                 if change.for_parents {
                     pending.add_parents(&self.graph, index);
@@ -165,23 +166,23 @@ impl Compiler {
         (&node.owner, node.rtype)
     }
 
-    /// The exact distribution of a group for a class of clients, under a health view (routing specification, section 9).
-    pub fn distribution(&self, index: GroupIndex, class: u16, health: Health<'_>) -> Arc<Distribution> {
-        self.evaluate_for(index, class, health).distribution
+    /// The exact distribution of a group for a class of clients, under the health that was last told (routing specification, section 9).
+    pub fn distribution(&self, index: GroupIndex, class: u16) -> Arc<Distribution> {
+        self.evaluate_for(index, class).distribution
     }
 
-    /// What a group comes to under a health view that this compiler follows, for each set of clients it tells apart: one if clients
-    /// do not matter.
-    pub fn evaluations(&self, index: GroupIndex, health: Health<'_>) -> Vec<Evaluation> {
+    /// What a group comes to under the health that was last told, for each set of clients it tells apart: one if clients do not matter.
+    pub fn evaluations(&self, index: GroupIndex) -> Vec<Evaluation> {
         let representatives =
             self.classes.partition(index).map_or(&[UNKNOWN][..], |partition| &partition.representatives);
-        representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect()
+        representatives.iter().map(|&class| self.evaluate_for(index, class)).collect()
     }
 
     /// The groups that refer to one of these checks themselves.
     fn referring_to(&self, checks: &[CheckId]) -> Pending {
         let mut pending = Pending::default();
-        for &index in checks.iter().flat_map(|check| self.graph.with_check(check)) {
+        let numbers = checks.iter().filter_map(|check| self.graph.check(check));
+        for &index in numbers.flat_map(|check| self.graph.with_check(check)) {
             pending.add(&self.graph, index);
         }
         pending
@@ -203,16 +204,16 @@ impl Compiler {
         self.classes.overflown
     }
 
-    fn evaluate(&self, index: GroupIndex, health: Health<'_>, shapes: &mut Shapes) -> Evaluated {
+    fn evaluate(&self, index: GroupIndex, shapes: &mut Shapes) -> Evaluated {
         let partition = self.classes.partition(index);
         let representatives: &[u16] = partition.map_or(&[UNKNOWN], |partition| &partition.representatives);
         let evaluations: Evaluations =
-            representatives.iter().map(|&class| self.evaluate_for(index, class, health)).collect();
+            representatives.iter().map(|&class| self.evaluate_for(index, class)).collect();
         let node = &self.graph[index];
-        let nodata = self.table.nodata(&node.zone);
+        let nodata = || self.table.nodata(&node.zone);
         let beside = self.full.get(&node.zone).map(|zone| Beside { zone, owner: &node.owner });
         let mut prepare = |evaluation: &Evaluation| {
-            Plan::prepare(&evaluation.distribution, node.rtype, nodata, beside.as_ref(), shapes)
+            Plan::of(&evaluation.distribution, node.rtype, nodata, beside.as_ref(), shapes)
         };
         let plan = match partition {
             None => prepare(&evaluations[0]),
@@ -220,7 +221,7 @@ impl Compiler {
                 .iter()
                 .map(prepare)
                 .collect::<Option<_>>()
-                .map(|variants| Plan::ByClient { partition: *number, variants }),
+                .map(|variants| Arc::new(Plan::ByClient { partition: *number, variants })),
         };
         Evaluated { evaluations, plan }
     }
@@ -238,7 +239,7 @@ impl Compiler {
             if !self.findings.contains(&finding) {
                 self.findings.push(finding);
             }
-            Plan::Fixed(Arc::new(Body::empty(crate::body::rcode::SERVFAIL, false)))
+            Arc::new(Plan::Fixed(Arc::new(Body::empty(crate::body::rcode::SERVFAIL, false))))
         });
         let for_parents = node.is_target() && self.evaluations.get(&index) != Some(&evaluated.evaluations);
         if for_parents {
@@ -248,7 +249,7 @@ impl Compiler {
     }
 
     /// One group for one class, given those its aliases lead to (routing specification, section 9).
-    fn evaluate_for(&self, index: GroupIndex, class: u16, health: Health<'_>) -> Evaluation {
+    fn evaluate_for(&self, index: GroupIndex, class: u16) -> Evaluation {
         let node = &self.graph[index];
         let target = |member: usize| {
             let target = node.target(member)?;
@@ -262,8 +263,12 @@ impl Compiler {
                 &all
             }
         };
-        let target_healthy = |member: usize| target(member).is_some_and(|target| target.healthy);
-        let decision = Decision::of(&node.group, applicable, &target_healthy, health);
+        let healthy = |member: usize| {
+            let target_healthy = || target(member).is_some_and(|target| target.healthy);
+            let status = |_: &CheckId| node.check(member).is_none_or(|check| self.statuses[check]);
+            is_healthy(&node.group.members[member], target_healthy, status)
+        };
+        let decision = Decision::of(&node.group, applicable, healthy);
         let of_member =
             |member: usize| node.of_values(member).or_else(|| Some(target(member)?.distribution.clone()));
         let distribution = decision.distribution(&node.group, &of_member);
@@ -280,7 +285,7 @@ type Evaluations = SmallVec<[Evaluation; 1]>;
 struct Evaluated {
     evaluations: Evaluations,
     /// None if there are too many possible answers.
-    plan: Option<Plan>,
+    plan: Option<Arc<Plan>>,
 }
 
 /// What an evaluation changed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::columns::{Column, Shapes};
-use super::distribution::Distribution;
+use super::distribution::{Distribution, Parts};
 use crate::beside::Beside;
 use crate::body::Body;
 use crate::model::RecordType;
@@ -21,8 +21,8 @@ pub enum Plan {
     ByClient {
         /// Which of the partitions in [`super::Clients`] divides the clients.
         partition: u32,
-        /// What the clients of each part are answered.
-        variants: Box<[Plan]>,
+        /// What the clients of each part are answered; those who are answered alike often share a plan.
+        variants: Box<[Arc<Plan>]>,
     },
 }
 
@@ -32,7 +32,7 @@ pub enum Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weights {
     /// The possible answers.
-    pub bodies: Box<[Arc<Body>]>,
+    pub bodies: Arc<[Arc<Body>]>,
     /// A power of two of columns.
     pub columns: Arc<[Column]>,
 }
@@ -63,30 +63,54 @@ impl Plan {
         }
     }
 
-    /// Prepares the answers of a distribution for records of one type. `nodata` is what [`Outcome::NoData`] answers.
-    /// `beside` is what positive answers carry that are not minimal. None if there are more possible answers than [`ANSWERS_MAX`].
-    pub(super) fn prepare(
+    /// The answers of a distribution, prepared for records of one type, which is the same wherever that distribution is of use: so its plan is made
+    /// once, unless it depends on the zone. `nodata` gives what [`super::Outcome::NoData`] answers. `beside` is what positive answers carry that are not
+    /// minimal. None if there are more possible answers than [`ANSWERS_MAX`].
+    pub(super) fn of<'a>(
         distribution: &Distribution,
         rtype: RecordType,
-        nodata: &Arc<Body>,
+        nodata: impl Fn() -> &'a Arc<Body>,
+        beside: Option<&Beside<'_>>,
+        shapes: &mut Shapes,
+    ) -> Option<Arc<Self>> {
+        let of_any_zone = beside.is_none() && !distribution.may_be_nodata();
+        let known = distribution.plan.get().filter(|_| of_any_zone);
+        if known.is_some() {
+            return known.cloned();
+        }
+        let plan = Arc::new(Self::prepare(distribution.parts(), rtype, nodata, beside, shapes)?);
+        if of_any_zone {
+            // Who was faster has prepared the same.
+            drop(distribution.plan.set(plan.clone()));
+        }
+        Some(plan)
+    }
+
+    fn prepare<'a>(
+        parts: &Parts,
+        rtype: RecordType,
+        nodata: impl Fn() -> &'a Arc<Body>,
         beside: Option<&Beside<'_>>,
         shapes: &mut Shapes,
     ) -> Option<Self> {
-        let parts = distribution.parts();
         let mut bodies: SmallVec<[Arc<Body>; 8]> = SmallVec::new();
         let mut counts: SmallVec<[u32; 8]> = SmallVec::new();
         for answer in parts.answers() {
-            let of_answer = answer.bodies(rtype, nodata, beside);
-            counts.push(of_answer.len() as u32);
-            bodies.extend(of_answer);
+            let before = bodies.len();
+            answer.add_bodies(rtype, &nodata, beside, &mut bodies);
+            counts.push((bodies.len() - before) as u32);
         }
-        match bodies.len() {
-            1 => bodies.pop().map(Self::Fixed),
-            count if count > ANSWERS_MAX => None,
-            _ => {
-                let columns = shapes.columns(parts, &counts);
-                Some(Self::ByWeight(Weights { bodies: bodies.into_vec().into(), columns }))
-            }
+        let count = bodies.len();
+        if count == 1 {
+            return bodies.pop().map(Self::Fixed);
         }
+        if count > ANSWERS_MAX {
+            return None;
+        }
+        let columns = shapes.columns(parts, &counts);
+        let mut bodies = bodies.into_iter();
+        // A length that is known beforehand: one allocation, and nothing is moved again.
+        let bodies = (0..count).map(|_| bodies.next().expect("as many as counted")).collect();
+        Some(Self::ByWeight(Weights { bodies, columns }))
     }
 }

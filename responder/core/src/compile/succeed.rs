@@ -40,12 +40,10 @@ impl Compiler {
             next.table.set_clients(self.table.clients().clone());
             next.classes.clients = self.classes.clients.clone();
         }
-        let flipped: HashSet<CheckId> = next
-            .statuses
-            .iter()
-            .filter(|(check, status)| self.statuses.get(check) != Some(status))
-            .map(|(check, _)| check.clone())
-            .collect();
+        let status = |check: &CheckId| self.graph.check(check).map(|number| self.statuses[number]);
+        let differs = |id: &CheckId, number| status(id) != Some(next.statuses[number]);
+        let flipped = next.graph.checks().filter(|&(id, number)| differs(id, number));
+        let flipped: HashSet<CheckId> = flipped.map(|(id, _)| id.clone()).collect();
         let (before, mut changed) = self.matched(&next);
         let mut shapes = Shapes::default();
         for index in next.graph.in_order() {
@@ -53,7 +51,7 @@ impl Compiler {
             match before.filter(|&before| self.answers_as_before(before, &next, index, &flipped)) {
                 Some(before) => next.keep(index, self, before),
                 None => {
-                    let evaluated = next.evaluate(index, health, &mut shapes);
+                    let evaluated = next.evaluate(index, &mut shapes);
                     next.take_up(index, evaluated);
                     let present = before.map(|before| self.table.plan(before));
                     match present.filter(|plan| same_clients && *plan == next.table.plan(index)) {
@@ -153,7 +151,8 @@ mod tests {
 
     /// What the kernel half would hold; a question without an answer is as one that was never asked.
     fn all(table: &AnswerTable) -> Entries {
-        lower(table).filter(|(_, entry)| *entry != Err(NotHot::Empty)).collect()
+        let entries = lower(table).map(|lowered| (lowered.key(), lowered.entry));
+        entries.filter(|(_, entry)| *entry != Err(NotHot::Empty)).collect()
     }
 
     /// Takes up changes as the kernel half does.
@@ -163,7 +162,7 @@ mod tests {
             None => *entries = all(table),
             Some(changed) => {
                 let changed = changed.iter().flat_map(|(owner, rtype)| lower_group(table, owner, *rtype));
-                entries.extend(changed);
+                entries.extend(changed.map(|lowered| (lowered.key(), lowered.entry)));
                 entries.retain(|_, entry| *entry != Err(NotHot::Empty));
             }
         }

@@ -221,12 +221,11 @@ fn part(snapshot: &Snapshot, asked: &Zone, steps: &[Step<'_>]) -> Snapshot {
 }
 
 fn path_told(table: &AnswerTable, owner: &Name, rtype: RecordType, qtype: RecordType) -> PathTold {
-    let lowered = lower_group(table, owner, rtype);
-    let of_type = |asked| lowered.iter().find(move |(key, _)| key.qtype == asked);
+    let of_type = |asked| lower_group(table, owner, rtype).find(|lowered| lowered.qtype == asked);
     // A CNAME answers for types that it is not held under, too.
-    match of_type(qtype).or_else(|| of_type(rtype)) {
-        Some((_, Ok(_))) => PathTold { kernel: true, why: None },
-        Some((_, Err(why))) => PathTold { kernel: false, why: Some(why.to_string()) },
+    match of_type(qtype).or_else(|| of_type(rtype)).map(|lowered| lowered.entry) {
+        Some(Ok(_)) => PathTold { kernel: true, why: None },
+        Some(Err(why)) => PathTold { kernel: false, why: Some(why.to_string()) },
         None => PathTold { kernel: false, why: None },
     }
 }

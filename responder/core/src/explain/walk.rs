@@ -65,9 +65,9 @@ impl<'s> Walk<'s, '_> {
         let of = |index: usize| targets[index].and_then(|target| self.steps[target].as_ref());
         let target_healthy = |index: usize| of(index).is_some_and(|step: &Step<'_>| step.decision.healthy);
         let healthy = |index: usize| is_healthy(&group.members[index], || target_healthy(index), self.health);
-        let healthy = (0..group.members.len()).map(healthy).collect();
+        let healthy: Vec<bool> = (0..group.members.len()).map(healthy).collect();
         let applicable = policy::order(group, self.client);
-        let decision = Decision::of(group, &applicable, &target_healthy, self.health);
+        let decision = Decision::of(group, &applicable, |index| healthy[index]);
         let of_member =
             |index: usize| of_values(&group.members[index]).or_else(|| Some(of(index)?.distribution.clone()));
         let distribution = decision.distribution(group, &of_member);

@@ -9,30 +9,32 @@ mod answers;
 mod nodes;
 mod pool;
 mod probing;
+mod questions;
 mod sizes;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use answers::{AnswerImage, Answers, Occupied, padded_words};
-use foldhash::fast::RandomState;
 use nodes::{Nodes, Stock};
 use pool::Pool;
 use probing::Tags;
 use pulse53_abi::client::{CLASSES_PER_WORD, NODE_ENTRIES};
-use pulse53_abi::entry::{FORM_INLINE, NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion};
+use pulse53_abi::entry::{FORM_INLINE, NAME_INLINE, Slot, SlotHead, SlotVersion};
 use pulse53_abi::limits::{SERVED_ENTRIES, SERVED_PROBES};
 use pulse53_abi::served::served_start;
 use pulse53_abi::settings::Settings;
 use pulse53_abi::shared::Shared;
 use pulse53_abi::{ABI_VERSION, key};
-use pulse53_core::compile::Clients;
+use pulse53_core::compile::{Clients, GroupIndex};
 use pulse53_core::lower::{HotEntry, HotKey};
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::nodes::{HotNode, HotZone};
 use pulse53_core::table::Generation;
+pub use questions::Asked;
+use questions::{Held, Questions};
 pub use sizes::{Refused, Sizes};
 
 use super::memory::HotMemory;
@@ -48,7 +50,7 @@ pub struct HotTable {
     seed: u64,
     /// What tells clients apart, as it is written in the memory.
     clients: Arc<Clients>,
-    held: HashMap<HotKey, Held, RandomState>,
+    held: Questions,
     names: Pool,
     answers: Answers,
     nodes: Nodes,
@@ -60,23 +62,13 @@ pub struct HotTable {
     distrusted: HashSet<HotKey>,
 }
 
-/// What an entry occupies.
-#[derive(Debug)]
-struct Held {
-    slot: u32,
-    name: Option<u32>,
-    answer: Occupied,
-    /// The full synchronization that last wanted it.
-    round: u32,
-}
-
 impl HotTable {
     /// An empty table over zeroed memory, for answers to these clients.
     pub fn new(memory: HotMemory, sizes: Sizes, seed: u64, clients: Arc<Clients>) -> Self {
         let table = Self {
             sizes,
             seed,
-            held: HashMap::default(),
+            held: Questions::default(),
             names: Pool::new(sizes.names),
             nodes: Nodes::new(&memory, sizes.zones),
             touched: HashSet::new(),
@@ -140,12 +132,12 @@ impl HotTable {
 
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.len() == 0
     }
 
     /// Whether a question is held.
-    pub fn holds(&self, key: &HotKey) -> bool {
-        self.held.contains_key(key)
+    pub fn holds<'a>(&self, question: impl Into<Asked<'a>>) -> bool {
+        self.held.contains(question.into())
     }
 
     /// Stops answering a question and never holds it again; false if it was not held. Of more than [`DISTRUSTED_MAX`] questions the latest come
@@ -196,7 +188,7 @@ impl HotTable {
             .filter(|(_, held)| held.round != self.round)
             .map(|(key, _)| key.clone())
             .collect();
-        unwanted.iter().filter(|key| self.remove(key, generation, now)).count()
+        unwanted.iter().filter(|&key| self.remove(key, generation, now)).count()
     }
 
     /// Makes a zone's negative answers known.
@@ -208,7 +200,7 @@ impl HotTable {
     /// Makes a name of a zone known, once the questions for it have been put.
     pub fn put_node(&mut self, node: &HotNode, now: Instant) -> Result<(), Refused> {
         self.touched.remove(&node.name);
-        let holds = |&qtype: &RecordType| self.holds(&HotKey { name: node.name.clone(), qtype });
+        let holds = |&qtype: &RecordType| self.holds(Asked { name: &node.name, qtype });
         let is_whole = node.types.iter().all(holds);
         let (nodes, mut stock) = self.nodes_and_stock(now);
         nodes.put(&mut stock, node, is_whole)
@@ -241,29 +233,47 @@ impl HotTable {
         (nodes, Stock { memory, names, answers, seed: *seed, now })
     }
 
+    /// Looks at the slots of some groups that are about to be put. They lie anywhere in memory, which fetches those of several at once.
+    pub fn look_ahead(&self, groups: &[GroupIndex]) {
+        let slots = self.held.probable_slots(groups);
+        std::hint::black_box(slots.fold(0, |seen, slot| seen ^ self.memory.slots[slot as usize].version.load()));
+    }
+
     /// Makes a question answered this way; false if it was already. An older generation than the slot's changes nothing.
-    pub fn put(
+    pub fn put<'a>(
         &mut self,
-        key: &HotKey,
-        entry: &HotEntry,
+        question: impl Into<Asked<'a>>,
+        entry: HotEntry,
+        generation: Generation,
+        now: Instant,
+    ) -> Result<bool, Refused> {
+        self.put_for(None, question.into(), entry, generation, now)
+    }
+
+    /// The same for a question that is that of a group, which need not be searched for each time.
+    pub fn put_for(
+        &mut self,
+        group: Option<GroupIndex>,
+        question: Asked<'_>,
+        entry: HotEntry,
         generation: Generation,
         now: Instant,
     ) -> Result<bool, Refused> {
         // For which names it answers, their nodes say: both change at once.
-        if key.name.is_wildcard() {
+        if question.name.is_wildcard() {
             nodes::open(&self.memory);
         }
-        if let Some(held) = self.held.get_mut(key) {
+        if let Some(held) = self.held.find(question, group) {
             held.round = self.round;
             let written = replace(&self.memory, &mut self.answers, held, entry, generation, now);
             if written.is_err() {
-                self.remove(key, generation, now);
+                self.remove(question, generation, now);
             }
             return written;
         }
-        let tag = self.tag(key);
+        let tag = self.tag(question);
         let index = tags(&self.memory).free(tag).ok_or(Refused::Slots)?;
-        let name = self.write_name(key, now)?;
+        let name = self.write_name(question.name, now)?;
         let written = self.answers.write(&self.memory, entry, &Occupied::default(), now);
         let (image, answer) = match written {
             Ok(written) => written,
@@ -273,11 +283,11 @@ impl HotTable {
             }
         };
         let slot = &self.memory.slots[index as usize];
-        let wire = key.name.as_wire();
+        let wire = question.name.as_wire();
         let version = SlotVersion(slot.version.load()).writing(generation.0);
         slot.version.store(version.0);
         let head = SlotHead {
-            qtype: key.qtype.to_int(),
+            qtype: question.qtype.to_int(),
             name_len: wire.len() as u8,
             form: image.form,
             rest: name.unwrap_or(0),
@@ -290,16 +300,21 @@ impl HotTable {
         write_image(slot, &image);
         slot.version.store(version.written().0);
         slot.tag.store(tag);
-        self.held.insert(key.clone(), Held { slot: index, name, answer, round: self.round });
-        self.touched.insert(key.name.clone());
+        self.held.insert(question.into(), Held { slot: index, name, answer, round: self.round });
+        self.touched.insert(question.name.clone());
         Ok(true)
     }
 
     /// Stops answering a question; false if it was not held.
-    pub fn remove(&mut self, key: &HotKey, generation: Generation, now: Instant) -> bool {
-        match self.held.remove(key) {
-            Some(held) => {
-                self.touched.insert(key.name.clone());
+    pub fn remove<'a>(
+        &mut self,
+        question: impl Into<Asked<'a>>,
+        generation: Generation,
+        now: Instant,
+    ) -> bool {
+        match self.held.remove(question.into()) {
+            Some((key, held)) => {
+                self.touched.insert(key.name);
                 self.release(held, generation, now);
                 true
             }
@@ -351,13 +366,13 @@ impl HotTable {
         }
     }
 
-    fn tag(&self, key: &HotKey) -> u64 {
-        key::hash(self.seed, key.name.as_wire(), key.qtype.to_int())
+    fn tag(&self, question: Asked<'_>) -> u64 {
+        key::hash(self.seed, question.name.as_wire(), question.qtype.to_int())
     }
 
     /// Writes what a slot has no room for of a name.
-    fn write_name(&mut self, key: &HotKey, now: Instant) -> Result<Option<u32>, Refused> {
-        let Some(rest) = key.name.as_wire().get(NAME_INLINE..).filter(|rest| !rest.is_empty()) else {
+    fn write_name(&mut self, name: &Name, now: Instant) -> Result<Option<u32>, Refused> {
+        let Some(rest) = name.as_wire().get(NAME_INLINE..).filter(|rest| !rest.is_empty()) else {
             return Ok(None);
         };
         let index = self.names.take(now).ok_or(Refused::Names)?;
@@ -377,19 +392,19 @@ fn replace(
     memory: &HotMemory,
     answers: &mut Answers,
     held: &mut Held,
-    entry: &HotEntry,
+    entry: HotEntry,
     generation: Generation,
     now: Instant,
 ) -> Result<bool, Refused> {
+    if held.answer.is(&entry) {
+        return Ok(false);
+    }
     let slot = &memory.slots[held.slot as usize];
     let version = SlotVersion(slot.version.load());
     if version.generation() > generation.0 {
         return Ok(false);
     }
     let (image, answer) = answers.write(memory, entry, &held.answer, now)?;
-    if answer == held.answer && image == read_image(slot) {
-        return Ok(false);
-    }
     let version = version.writing(generation.0);
     slot.version.store(version.0);
     let head = SlotHead { form: image.form, ..SlotHead::unpack(slot.head.load()) };
@@ -431,13 +446,4 @@ fn write_image(slot: &Slot, image: &AnswerImage) {
     for (word, value) in slot.records.iter().zip(image.records) {
         word.store(value);
     }
-}
-
-fn read_image(slot: &Slot) -> AnswerImage {
-    let form = SlotHead::unpack(slot.head.load()).form;
-    let mut records = [0; RECORDS_INLINE / 8];
-    if form == FORM_INLINE {
-        records.iter_mut().zip(&slot.records).for_each(|(value, word)| *value = word.load());
-    }
-    AnswerImage { form, answer: slot.answer.load(), records }
 }

@@ -16,7 +16,7 @@ use pulse53_abi::shared::Shared;
 use pulse53_core::model::Name;
 use pulse53_core::nodes::{HotNode, HotZone};
 
-use super::answers::{Answers, Placed, padded_words};
+use super::answers::{Answers, Kept, padded_words};
 use super::pool::Pool;
 use super::probing::Tags;
 use super::sizes::Refused;
@@ -47,7 +47,7 @@ struct HeldNode {
     rest: Option<u32>,
     head: NodeHead,
     zone: u32,
-    referral: Option<Placed>,
+    referral: Option<Kept>,
     servers: Vec<Name>,
     round: u32,
 }
@@ -63,7 +63,7 @@ struct Missing {
 #[derive(Debug)]
 struct HeldZone {
     number: u32,
-    negative: Option<Placed>,
+    negative: Option<Kept>,
     round: u32,
 }
 
@@ -251,7 +251,7 @@ impl Nodes {
         let mut head = NodeHead {
             name_len: wire.len() as u8,
             flags: node.flags | partial | self.distrusted.get(&node.name).copied().unwrap_or(0),
-            even: node.referral.as_ref().map_or(0, |it| it.body.head.authorities - it.odd),
+            even: node.referral.as_ref().map_or(0, |it| it.body.head().authorities - it.odd),
             odd: node.referral.as_ref().map_or(0, |it| it.odd),
             rest: present.and_then(|held| held.rest).unwrap_or(0),
         };

@@ -4,7 +4,8 @@ use std::fmt;
 
 use pulse53_abi::entry::{Link, NAME_INLINE, RECORDS_INLINE};
 use pulse53_abi::limits::COLUMNS_MAX;
-use pulse53_core::lower::{HotBody, HotEntry, lower};
+use pulse53_core::body::Body;
+use pulse53_core::lower::{HotEntry, lower};
 use pulse53_core::nodes;
 use pulse53_core::table::AnswerTable;
 
@@ -39,21 +40,21 @@ impl Sizes {
             sizes.client_nodes = clients.nodes();
             sizes.partition_words = clients.partition_words() * clients.partitions.len() as u32;
         }
-        for (key, entry) in lower(table) {
-            let Ok(entry) = entry else { continue };
+        for lowered in lower(table) {
+            let Ok(entry) = lowered.entry else { continue };
             sizes.slots += 1;
-            sizes.names += u32::from(key.name.as_wire().len() > NAME_INLINE);
+            sizes.names += u32::from(lowered.name.as_wire().len() > NAME_INLINE);
             match entry {
-                HotEntry::Fixed(body) if body.octets.len() <= RECORDS_INLINE => {}
+                HotEntry::Fixed(body) if body.len() <= RECORDS_INLINE => {}
                 HotEntry::Fixed(body) => sizes.count(&body),
                 HotEntry::ByWeight { bodies, columns } => {
                     bodies.iter().for_each(|body| sizes.count(body));
                     sizes.columns += columns.len() as u32;
                 }
-                HotEntry::ByClient { bodies, variants, .. } => {
+                HotEntry::ByClient { bodies, choices, variants, .. } => {
                     bodies.iter().for_each(|body| sizes.count(body));
                     sizes.variants += variants.len().next_power_of_two() as u32;
-                    let columns = variants.iter().filter_map(|variant| variant.columns.as_ref());
+                    let columns = choices.iter().filter_map(|choice| choice.columns.as_ref());
                     sizes.columns += columns.map(|columns| columns.len() as u32).sum::<u32>();
                 }
             }
@@ -68,7 +69,7 @@ impl Sizes {
         sizes
     }
 
-    fn count(&mut self, body: &HotBody) {
+    fn count(&mut self, body: &Body) {
         match class(body) {
             Link::SMALL => self.small += 1,
             Link::MEDIUM => self.medium += 1,
