@@ -6,12 +6,11 @@
 #[path = "moment.rs"]
 mod moment;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use moment::Moment;
 use pulse53::datapath::{self, HotMemory, HotTable, Loaded, Sizes};
+use pulse53::publish::InForce;
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_bench::{Flipping, flipping};
 use pulse53_core::compile::Compiler;
@@ -25,9 +24,13 @@ const FLIPS: usize = 20;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    println!("{:>10} {:<10} {:>12} {:>12}  {:>12} {:>12}", "groups", "", "published", "CPU", "written", "CPU");
+    println!(
+        "{:>10} {:<10} {:>12} {:>12}  {:>12} {:>12}",
+        "groups", "", "published", "CPU", "written", "CPU"
+    );
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_asked = |policy: &Flipping| asked.is_empty() || asked.contains(&format!("{policy:?}").to_lowercase());
+    let is_asked =
+        |policy: &Flipping| asked.is_empty() || asked.contains(&format!("{policy:?}").to_lowercase());
     for policy in Flipping::ALL.into_iter().filter(is_asked) {
         for groups in GROUPS {
             flips(policy, groups);
@@ -45,7 +48,7 @@ fn flips(policy: Flipping, groups: usize) {
     let hot = loaded.as_mut().map_or(&mut plain, |loaded| loaded.hot_table_mut());
     datapath::fill(hot, compiler.table());
     // What userspace answers from, as in the agent.
-    let published = ArcSwap::from_pointee(compiler.table().clone());
+    let mut in_force = InForce::new(compiler.table().clone());
     let mut generation = Generation(1);
     let [mut compiled, mut written] = [const { Vec::new() }; 2];
     for flip in 0..FLIPS {
@@ -54,7 +57,7 @@ fn flips(policy: Flipping, groups: usize) {
         generation = generation.next();
         let begun = Moment::now();
         let touched = compiler.flip(&["shared".into()], &|_| flip % 2 == 1, generation);
-        published.store(Arc::new(compiler.table().clone()));
+        in_force.replace(compiler.table().clone());
         let decided = Moment::now();
         let synced = datapath::sync_touched(hot, &compiler, &touched);
         let ended = Moment::now();
@@ -62,6 +65,7 @@ fn flips(policy: Flipping, groups: usize) {
         assert!(synced.refused <= groups / 1_000, "{synced:?}");
         compiled.push(begun.until(decided));
         written.push(begun.until(ended));
+        in_force.tidy();
     }
     let [compiled, written] = [compiled, written].map(median);
     println!(

@@ -14,7 +14,6 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,6 +23,7 @@ use mmdb_writer::{Value, Writer};
 use moment::Moment;
 use pulse53::datapath::{self, HotMemory, HotTable, Loaded, Sizes};
 use pulse53::geo;
+use pulse53::publish::InForce;
 use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_core::compile::Compiler;
@@ -48,8 +48,8 @@ fn main() {
     write_latencies(&latency, &mut random);
     let mixed = Mixed::new(&mut random, GROUPS);
     let queries: Vec<_> = (0..4096).map(|_| mixed.query(&mut random, Subnets::Usual)).collect();
-    let table =
-        ArcSwap::from_pointee(Compiler::new(&mixed.snapshot, &|_| true, Generation(1)).table().clone());
+    let mut in_force = InForce::new(Compiler::new(&mixed.snapshot, &|_| true, Generation(1)).table().clone());
+    let table = in_force.table().clone();
     let done = AtomicBool::new(false);
     let before = memory("VmRSS");
     std::thread::scope(|scope| {
@@ -65,7 +65,7 @@ fn main() {
             "reload", "read", "compile", "CPU", "kernel", "in all"
         );
         for reload in 1..=RELOADS {
-            load(reload, &database, &latency, &mixed, &table);
+            load(reload, &database, &latency, &mixed, &mut in_force);
         }
         drop(stop);
         let (alone, beside) = answering.join().expect("answers do not fail");
@@ -83,7 +83,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn load(reload: u64, database: &Path, latency: &Path, mixed: &Mixed, table: &ArcSwap<AnswerTable>) {
+fn load(reload: u64, database: &Path, latency: &Path, mixed: &Mixed, in_force: &mut InForce) {
     let begun = Instant::now();
     let geo = geo::load(Some(database), Some(latency), []).expect("the files are sound");
     let read = begun.elapsed();
@@ -91,7 +91,7 @@ fn load(reload: u64, database: &Path, latency: &Path, mixed: &Mixed, table: &Arc
     let compiler = Compiler::with_geo(&mixed.snapshot, &geo, &|_| true, Generation(1 + reload));
     let (_, compiled_cpu) = before.until(Moment::now());
     let compiled = begun.elapsed();
-    table.store(Arc::new(compiler.table().clone()));
+    in_force.replace(compiler.table().clone());
     let sizes = Sizes::needed(compiler.table()).with_headroom(u32::MAX);
     let clients = compiler.table().clients();
     let mut loaded = Loaded::load(sizes, clients, UDP_PAYLOAD_MAX, 0);
@@ -111,6 +111,7 @@ fn load(reload: u64, database: &Path, latency: &Path, mixed: &Mixed, table: &Arc
         clients.nodes(),
         if loaded.is_ok() { "" } else { "; plain memory: no program can be loaded here" }
     );
+    in_force.tidy();
 }
 
 /// Answers until it is enough; the longest time that an answer kept the next one waiting.

@@ -82,7 +82,8 @@ pub fn flipping(policy: Flipping, groups: usize) -> Snapshot {
                         add("target", &routing, &values(number));
                     }
                 }
-                let target = r#""HostedZoneId": "Z1", "DNSName": "target.example.com.", "EvaluateTargetHealth": true"#;
+                let target =
+                    r#""HostedZoneId": "Z1", "DNSName": "target.example.com.", "EvaluateTargetHealth": true"#;
                 add(&format!("g{group}"), "", &format!(r#""AliasTarget": {{{target}}}"#));
             }
         }

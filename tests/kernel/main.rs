@@ -6,6 +6,7 @@ mod budget;
 mod clients;
 mod cookies;
 mod edges;
+mod flips;
 mod limits;
 mod mutated;
 mod packet;

@@ -379,12 +379,7 @@ pub type Bodies = SmallVec<[Arc<Body>; 1]>;
 
 /// How the records of an RRset that does not rotate can be ordered so that the order varies between replies: up to
 /// eight rotations, each a body of its own.
-pub fn rotated_answers(
-    rtype: RecordType,
-    ttl: Ttl,
-    rdatas: &[Rdata],
-    beside: Option<&Beside<'_>>,
-) -> Bodies {
+pub fn rotated_answers(rtype: RecordType, ttl: Ttl, rdatas: &[Rdata], beside: Option<&Beside<'_>>) -> Bodies {
     let plain = Body::answer(rtype, ttl, rdatas, beside);
     if plain.rotates || rdatas.len() < 2 {
         return smallvec![Arc::new(plain)];

@@ -30,8 +30,7 @@ pub fn effects(
     then: Health<'_>,
 ) -> Vec<Effect> {
     let dependents = compiler.dependents(changed);
-    let before: Vec<Vec<Evaluation>> =
-        dependents.iter().map(|&index| compiler.evaluations(index)).collect();
+    let before: Vec<Vec<Evaluation>> = dependents.iter().map(|&index| compiler.evaluations(index)).collect();
     let generation = compiler.table().generation();
     compiler.flip(changed, then, generation);
     let mut effects = Vec::new();
@@ -84,10 +83,7 @@ mod tests {
             prop_assert_eq!(compiler.table().plan(index), before.plan(index), "the compiler is as it was");
             let (owner, _) = compiler.question(index);
             let effect = effects.iter().find(|effect| effect.owner == *owner);
-            let distributions = (
-                compiler.distribution(index, class),
-                after.distribution(index, class),
-            );
+            let distributions = (compiler.distribution(index, class), after.distribution(index, class));
             if distributions.0 != distributions.1 {
                 let effect = effect.and_then(|effect| effect.change.as_ref().map(|_| effect));
                 prop_assert!(effect.is_some(), "{} changes for {:?}", owner, network);

@@ -4,6 +4,7 @@
 //! a change of declarations compiles anew. The order is always the same: compile, swap for userspace, then the kernel. The
 //! loop has a thread of its own, so that a long compilation delays neither probes nor answers.
 
+mod in_force;
 mod live;
 mod moved;
 mod quiet;
@@ -24,9 +25,9 @@ use tokio::sync::mpsc;
 
 use crate::datapath::{AttachError, Datapath, DatapathError, PinDir, Settings, Synced};
 use crate::health::HealthUpdate;
-pub use quiet::Quiet;
-
+pub use in_force::InForce;
 pub use live::live;
+pub use quiet::Quiet;
 
 /// Events that may wait; whoever sends more waits, and health merges what it could not tell (D-21).
 const EVENTS_WAITING_MAX: usize = 16;
@@ -81,6 +82,7 @@ pub struct Publisher {
     snapshot: Arc<Snapshot>,
     view: HealthView,
     compiler: Compiler,
+    in_force: InForce,
     shared: Shared,
 }
 
@@ -117,14 +119,15 @@ impl Publisher {
     /// Compiles the first table.
     pub fn new(snapshot: Arc<Snapshot>, geo: &GeoDb, view: HealthView) -> Self {
         let compiler = Compiler::with_geo(&snapshot, geo, &|check| view.is_healthy(check), Generation(1));
+        let in_force = InForce::new(compiler.table().clone());
         let shared = Shared {
-            table: Arc::new(ArcSwap::from_pointee(compiler.table().clone())),
+            table: in_force.table().clone(),
             datapath: Arc::default(),
             findings: Arc::new(ArcSwap::from_pointee(compiler.findings().to_vec())),
             revision: Arc::new(AtomicU64::new(snapshot.revision.0)),
             quiet: Arc::default(),
         };
-        Self { snapshot, view, compiler, shared }
+        Self { snapshot, view, compiler, in_force, shared }
     }
 
     /// What the rest of the agent sees.
@@ -143,10 +146,10 @@ impl Publisher {
         let generation = self.compiler.table().generation().next();
         let Succession { compiler, changed } =
             self.compiler.succeed(&snapshot, geo, &|check| self.view.is_healthy(check), generation);
-        self.compiler = compiler;
+        let before = std::mem::replace(&mut self.compiler, compiler);
         self.snapshot = snapshot;
         self.shared.findings.store(Arc::new(self.compiler.findings().to_vec()));
-        self.shared.table.store(Arc::new(self.compiler.table().clone()));
+        self.in_force.replace(self.compiler.table().clone());
         let table = self.compiler.table();
         let synced = self.shared.datapath().as_mut().map(|datapath| match &changed {
             Some(changed) => {
@@ -154,6 +157,7 @@ impl Publisher {
             }
             None => datapath.sync_all(table),
         });
+        drop(before);
         self.published(changed.map(|changed| changed.len()), synced, None)
     }
 
@@ -164,7 +168,7 @@ impl Publisher {
         self.view = view;
         let generation = self.compiler.table().generation().next();
         let touched = self.compiler.flip(&changed, &|check| self.view.is_healthy(check), generation);
-        self.shared.table.store(Arc::new(self.compiler.table().clone()));
+        self.in_force.replace(self.compiler.table().clone());
         let in_table = Instant::now();
         let synced =
             self.shared.datapath().as_mut().map(|datapath| datapath.sync_touched(&self.compiler, &touched));
@@ -219,6 +223,7 @@ impl Publisher {
                     datapath.take_up_growth(self.compiler.table());
                 }
                 published.iter().for_each(&told);
+                self.in_force.tidy();
             }
             self
         })?;

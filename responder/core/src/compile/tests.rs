@@ -337,3 +337,25 @@ proptest! {
         follow_the_rules(&groups, &world, &clients, history)?;
     }
 }
+
+#[test]
+fn aliases_to_one_group_share_what_it_is_answered_with() {
+    let values = |value| Member { check: Some(usize::from(value)), data: Data::Values(vec![value]) };
+    let alias =
+        |further| Group::Simple(Member { check: None, data: Data::Alias { further, evaluate: true } });
+    let weighted = Group::Weighted((0..3).map(|value| (1 + value, values(value))).collect());
+    let groups = [alias(2), alias(1), weighted];
+    let mut compiler =
+        Compiler::new(&snapshot(&groups, &World::unknown()), &status([true; CHECKS]), Generation(1));
+    let plans = |compiler: &Compiler| [0, 1, 2].map(|index| compiler.table().plan(GroupIndex(index)).clone());
+    for first in [true, false, true] {
+        let mut healthy = [true; CHECKS];
+        healthy[0] = first;
+        let generation = compiler.table().generation().next();
+        compiler.flip(&[check_id(0)], &status(healthy), generation);
+        let [a, b, c] = plans(&compiler);
+        assert!(Arc::ptr_eq(&a, &b) && Arc::ptr_eq(&b, &c));
+        let Plan::ByWeight(weights) = &*a else { panic!("{a:?}") };
+        assert_eq!(weights.bodies.len(), if first { 3 } else { 2 });
+    }
+}

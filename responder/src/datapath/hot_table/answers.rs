@@ -68,7 +68,8 @@ impl Occupied {
         let bodies = self.entry.as_ref().map_or(&[][..], bodies);
         let held = || bodies.iter().zip(&self.placed);
         // Most often a body keeps its place, or those behind one that came or went move by one.
-        let near = bodies.get(number).zip(self.placed.get(number)).filter(|(near, _)| Arc::ptr_eq(near, body));
+        let near =
+            bodies.get(number).zip(self.placed.get(number)).filter(|(near, _)| Arc::ptr_eq(near, body));
         let same = || held().find(|(present, _)| Arc::ptr_eq(present, body));
         let print = print(body);
         let equal = || held().find(|(present, placed)| placed.print == print && *present == body);
@@ -296,8 +297,9 @@ impl Answers {
 
     /// Lets go of what an answer held and the one after it does not.
     pub(super) fn rest(&mut self, before: &Occupied, after: &Occupied, now: Instant) {
-        let links =
-            |occupied: &Occupied| -> Few<u32> { occupied.placed.iter().map(|placed| placed.link.0).collect() };
+        let links = |occupied: &Occupied| -> Few<u32> {
+            occupied.placed.iter().map(|placed| placed.link.0).collect()
+        };
         without(links(before), links(after), |link| self.rest_body(Link(link), now));
         let ranges =
             |occupied: &Occupied| -> Few<Range> { occupied.choices.iter().filter_map(columns_of).collect() };

@@ -236,7 +236,9 @@ impl HotTable {
     /// Looks at the slots of some groups that are about to be put. They lie anywhere in memory, which fetches those of several at once.
     pub fn look_ahead(&self, groups: &[GroupIndex]) {
         let slots = self.held.probable_slots(groups);
-        std::hint::black_box(slots.fold(0, |seen, slot| seen ^ self.memory.slots[slot as usize].version.load()));
+        std::hint::black_box(
+            slots.fold(0, |seen, slot| seen ^ self.memory.slots[slot as usize].version.load()),
+        );
     }
 
     /// Makes a question answered this way; false if it was already. An older generation than the slot's changes nothing.
