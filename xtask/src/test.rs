@@ -20,7 +20,8 @@ use anyhow::{Context, Result};
 use crate::build::{self, Profile};
 use crate::count::{Count, by_test};
 use crate::setup::{self, Consent};
-use crate::{process, vm, workspace};
+use crate::vm::{self, Extent};
+use crate::{process, workspace};
 
 /// Names the file to which tests append what they lack.
 const SKIP_LOG: &str = "PULSE53_SKIP_LOG";
@@ -33,7 +34,7 @@ const CLIENTS: &str = "PULSE53_CLIENTS";
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask test                        everything on this machine's kernel\n  cargo xtask test --vm                   and on the distribution's, in virtual machines\n  \
+    after_help = "Examples:\n  cargo xtask test                        everything on this machine's kernel\n  cargo xtask test --vm                   and on the distribution's, in virtual machines\n  cargo xtask test --vm=brief             the same for a few minutes\n  \
                         cargo xtask test -- --package pulse53-core failover\n                                          \
                         what `cargo test --package pulse53-core failover` runs\n\n\
                         The last line reads `N passed, N failed, N skipped`. Tests that load BPF programs or make \
@@ -44,9 +45,9 @@ pub struct Arguments {
     #[arg(long, short)]
     yes: bool,
 
-    /// Under other kernels, too: what `cargo xtask vm-test` runs
-    #[arg(long)]
-    vm: bool,
+    /// Under other kernels, too: what `cargo xtask vm-test` runs, or a few minutes of it
+    #[arg(long, value_enum, value_name = "EXTENT", num_args = 0..=1, require_equals = true, default_missing_value = "whole")]
+    vm: Option<Extent>,
 
     /// Passed on to `cargo test`, in place of `--workspace`
     #[arg(last = true, value_name = "CARGO TEST ARGUMENTS")]
@@ -77,8 +78,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         }
     }
     let mut is_well = succeeded;
-    if arguments.vm {
-        let (under_others, well) = vm::count(&vm::Arguments::usual(arguments.yes))?;
+    if let Some(extent) = arguments.vm {
+        let (under_others, well) = under_other_kernels(extent, arguments.yes)?;
         count.add(&under_others);
         is_well &= well;
     }
@@ -89,6 +90,19 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     }
     println!("\n{count}");
     Ok(is_well && count.failed == 0)
+}
+
+/// Runs tests in virtual machines. In brief that is a test like others, which is skipped where there is no qemu and no kernel to be had.
+fn under_other_kernels(extent: Extent, yes: bool) -> Result<(Count, bool)> {
+    let arguments = vm::Arguments::usual(extent, yes);
+    match vm::kernels(&arguments) {
+        Ok(kernels) => vm::count_under(&kernels, &arguments),
+        Err(error) if extent == Extent::Brief => {
+            println!("\nskipped, for want of a virtual machine: {error:#}");
+            Ok((Count { skipped: 1, ..Count::default() }, true))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Runs the tests in view, and adds up what each binary says at its end.

@@ -4,6 +4,9 @@
 /// driver takes that hands frames over in one piece.
 pub const MTU_MAX: u32 = 3506;
 
+/// The longest MTU whose frame fits the 3,072 octets of Intel's larger buffers, beside the Ethernet header, two VLAN tags and the checksum.
+const MTU_MAX_INTEL: u32 = 3046;
+
 /// Queues that a driver wants for XDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queues {
@@ -77,15 +80,18 @@ pub const DRIVERS: &[Driver] = &[
         ..plain("ena", "drivers/net/ethernet/amazon/ena/ena_xdp.c, ena_xdp_set")
     },
     Driver {
+        mtu_max: MTU_MAX_INTEL,
         note: Some(
             "it turns LRO off by itself, and refuses XDP where virtual functions or DCB are configured",
         ),
         ..plain(
             "ixgbe",
-            "drivers/net/ethernet/intel/ixgbe/ixgbe_main.c, ixgbe_xdp_setup and ixgbe_fix_features",
+            "drivers/net/ethernet/intel/ixgbe/ixgbe_main.c, ixgbe_xdp_setup, ixgbe_max_xdp_frame_size and ixgbe_fix_features",
         )
     },
     Driver {
+        // There it counts one tag.
+        mtu_max: MTU_MAX_INTEL + 4,
         redirects: false,
         note: Some("it sends replies back where queries came in, and by no other interface"),
         ..plain(
@@ -94,14 +100,22 @@ pub const DRIVERS: &[Driver] = &[
         )
     },
     Driver {
+        mtu_max: MTU_MAX_INTEL,
         note: Some("attaching resets its queues: some packets are lost at that moment"),
-        ..plain("i40e", "drivers/net/ethernet/intel/i40e/i40e_main.c, i40e_xdp_setup")
+        ..plain(
+            "i40e",
+            "drivers/net/ethernet/intel/i40e/i40e_main.c, i40e_xdp_setup and i40e_max_xdp_frame_size",
+        )
     },
     Driver {
+        mtu_max: MTU_MAX_INTEL,
         note: Some(
             "without its DDP firmware package it runs in safe mode, which has no XDP: look for `DDP` in dmesg",
         ),
-        ..plain("ice", "drivers/net/ethernet/intel/ice/ice_main.c, ice_xdp_setup_prog and ice_xdp_safe_mode")
+        ..plain(
+            "ice",
+            "drivers/net/ethernet/intel/ice/ice_main.c, ice_xdp_setup_prog, ice_max_xdp_frame_size and ice_xdp_safe_mode",
+        )
     },
     Driver {
         has_pieces: true,

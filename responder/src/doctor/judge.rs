@@ -151,13 +151,15 @@ fn mode(findings: &mut Findings<'_>, interface: &Interface, known: Option<&Drive
             Some(program) if OURS.contains(&program) => {
                 findings.good(format!("our program `{program}` is attached, in {mode} mode"));
             }
-            program => findings.bad(
-                format!(
-                    "another XDP program{} is attached, in {mode} mode",
-                    program.map_or_else(String::new, |program| format!(", `{program}`,"))
-                ),
+            // Names are told to who may look at all programs; pulse53 itself may not any more while it serves.
+            None => findings.warning(
+                format!("an XDP program is attached, in {mode} mode; whose it is, this user is not told"),
+                format!("sudo pulse53 doctor {name}"),
+            ),
+            Some(program) => findings.bad(
+                format!("another XDP program, `{program}`, is attached, in {mode} mode"),
                 match program {
-                    Some(LIBXDP) => format!("xdp-loader unload {name} --all: its dispatcher holds no program of pulse53's (README)"),
+                    LIBXDP => format!("xdp-loader unload {name} --all: its dispatcher holds no program of pulse53's (README)"),
                     _ => format!("ip link set dev {name} xdp off, or stop who attached it"),
                 },
             ),
@@ -430,6 +432,13 @@ mod tests {
         assert!(bad[1].starts_with("xdp-loader unload eth0") && bad[2].contains("bond0"), "{bad:?}");
         let warnings = mended(&facts, Weight::Warning);
         assert_eq!(warnings, ["ethtool -G eth0 rx 4096", "sysctl -w net.ipv4.conf.eth0.rp_filter=2"]);
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_named_is_not_taken_for_another_s() {
+        let facts = Interface { attached: vec![("native", None)], ..card("ice") };
+        assert_eq!(mended(&facts, Weight::Bad), Vec::<String>::new());
+        assert_eq!(mended(&facts, Weight::Warning), ["sudo pulse53 doctor eth0"]);
     }
 
     #[test]

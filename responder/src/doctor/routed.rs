@@ -28,7 +28,10 @@ pub fn machine(forwarding: &[Option<bool>; 2]) -> Vec<Finding> {
 /// What is to be said of an interface.
 pub(super) fn interface(findings: &mut Findings<'_>, interface: &Interface) {
     let redirects = of_driver(interface);
-    if !redirects.hands_over {
+    let is_generic = interface.attached.iter().any(|(mode, _)| *mode == "generic");
+    if is_generic {
+        findings.good("in generic mode replies to what came in elsewhere may leave here, if all of `[xdp] interfaces` are in it");
+    } else if !redirects.hands_over {
         findings.warning(
             "its driver sends replies by no other interface: sockets reply to all whose route leaves by another",
             "`mode = \"generic\"`, or another card, if there are such",

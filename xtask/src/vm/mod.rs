@@ -35,7 +35,7 @@ use wire::Wire;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask vm-test                            the distribution's kernel, and a newer one if it offers one\n  \
-                        cargo xtask vm-test --kernel linux-image-cloud-amd64\n  \
+                        cargo xtask vm-test --brief                    a few minutes of it\n  cargo xtask vm-test --kernel linux-image-cloud-amd64\n  \
                         cargo xtask vm-test --kernel ./bzImage         its modules in ../lib/modules, if it has any\n  \
                         cargo xtask vm-test -- lifecycle               only tests with this in their names\n\n\
                         Kernels are downloaded by apt-get and kept in the user's cache. Exit status: 0 fine, 1 a test failed."
@@ -52,6 +52,10 @@ pub struct Arguments {
     /// How the guest's instructions are run: KVM where that works, unless told otherwise
     #[arg(long, value_enum)]
     accelerate: Option<Acceleration>,
+
+    /// The minutes' worth: whether the oldest kernel takes the programs, and a handful of packets through them
+    #[arg(long, conflicts_with_all = ["all", "only"])]
+    brief: bool,
 
     /// Leave nothing out, though the guest be emulated: that takes most of an hour a kernel
     #[arg(long)]
@@ -80,13 +84,23 @@ const MEMORY_MIB: u32 = 1536;
 /// What the tests need of the kernel that may be a module.
 const MODULES: [&str; 4] = ["veth", "8021q", "virtio_pci", "virtio_net"];
 
+/// How much `cargo xtask test` runs in virtual machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Extent {
+    /// What `cargo xtask vm-test --brief` runs
+    Brief,
+    /// What `cargo xtask vm-test` runs
+    Whole,
+}
+
 impl Arguments {
-    /// What is done where nothing is asked for.
-    pub fn usual(yes: bool) -> Self {
+    /// What is done where nothing else is asked for.
+    pub fn usual(extent: Extent, yes: bool) -> Self {
         Self {
             kernel: Vec::new(),
             only: Tests::ALL.to_vec(),
             accelerate: None,
+            brief: extent == Extent::Brief,
             all: false,
             limit: LIMIT_MINUTES,
             memory: MEMORY_MIB,
@@ -105,11 +119,24 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 
 /// The tests of all kernels, and whether all is well.
 pub fn count(arguments: &Arguments) -> Result<(Count, bool)> {
-    let consent = Consent::from_flag(arguments.yes);
-    let tools = setup::ensure(consent)?;
-    setup::ensure_virtual_machines(consent)?;
-    let kernels = if arguments.kernel.is_empty() { kernel::by_default()? } else { arguments.kernel.clone() };
-    let kernels: Vec<Kernel> = kernels.iter().map(|named| kernel::find(named)).collect::<Result<_>>()?;
+    let kernels = kernels(arguments)?;
+    count_under(&kernels, arguments)
+}
+
+/// The kernels to boot, and qemu to boot them.
+pub fn kernels(arguments: &Arguments) -> Result<Vec<Kernel>> {
+    setup::ensure_virtual_machines(Consent::from_flag(arguments.yes))?;
+    let mut named =
+        if arguments.kernel.is_empty() { kernel::by_default()? } else { arguments.kernel.clone() };
+    if arguments.brief && arguments.kernel.is_empty() {
+        named.truncate(1);
+    }
+    named.iter().map(|named| kernel::find(named)).collect()
+}
+
+/// The tests under these kernels, and whether all is well.
+pub fn count_under(kernels: &[Kernel], arguments: &Arguments) -> Result<(Count, bool)> {
+    let tools = setup::ensure(Consent::from_flag(arguments.yes))?;
     build::build(&tools, Profile::Debug)?;
     let payload = Payload::build()?;
     let directory = workspace::root().join("target/vm");
@@ -121,13 +148,18 @@ pub fn count(arguments: &Arguments) -> Result<(Count, bool)> {
     let wire = Wire::find();
     println!("\nmachine: {}\nwire: {}", acceleration.told(), wire.told());
     let is_everything = arguments.all || acceleration == Acceleration::Kvm;
-    let selection = Selection { only: &arguments.only, is_everything, filters: &arguments.rest };
+    let selection = Selection {
+        only: &arguments.only,
+        is_brief: arguments.brief,
+        is_everything,
+        filters: &arguments.rest,
+    };
     selection.say_what_is_left_out();
 
     let mut total = Count::default();
     let mut is_well = true;
     let mut results = Vec::new();
-    for kernel in &kernels {
+    for kernel in kernels {
         let begun = Instant::now();
         println!("\nLinux {}", kernel.release);
         let runs = selection.runs(kernel);

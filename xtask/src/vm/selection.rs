@@ -34,6 +34,9 @@ const LENGTHY: [(&str, &str); 2] = [
     ("load::", "they count what a second brings"),
 ];
 
+/// Tests of the binary `kernel` that are enough to see whether a kernel takes all programs, within their budget, and whether they answer.
+const BRIEF: [&str; 3] = ["the_program_keeps_to_its_budget", "packet::", "stale::"];
+
 /// Queries in the test that has a million of them elsewhere, where the guest is emulated.
 const PACKETS: u32 = 50_000;
 
@@ -41,6 +44,8 @@ const PACKETS: u32 = 50_000;
 #[derive(Debug)]
 pub struct Selection<'a> {
     pub only: &'a [Tests],
+    /// Whether a handful of tests is enough.
+    pub is_brief: bool,
     /// Whether lengthy tests are run, too.
     pub is_everything: bool,
     /// Passed on to the test binaries.
@@ -50,6 +55,10 @@ pub struct Selection<'a> {
 impl Selection<'_> {
     /// Tells the reader what is not run.
     pub fn say_what_is_left_out(&self) {
+        if self.is_brief {
+            println!("left out: all but {} (cargo xtask vm-test runs the others)", BRIEF.join(", "));
+            return;
+        }
         println!("left out: {HOST_ONLY} (it needs no kernel)");
         if !self.is_everything {
             for (test, why) in LENGTHY {
@@ -64,6 +73,9 @@ impl Selection<'_> {
         if kernel.version().is_some_and(|version| version < OLDEST) {
             println!("  before {}.{}: the black-box test for such kernels alone", OLDEST.0, OLDEST.1);
             return vec![self.run("black box on an old kernel", "blackbox", &["--ignored", OLD_KERNEL])];
+        }
+        if self.is_brief {
+            return vec![self.run("kernel, in brief", "kernel", &BRIEF)];
         }
         self.only.iter().map(|tests| self.run_of(*tests)).collect()
     }
@@ -100,7 +112,17 @@ mod tests {
 
     fn runs(release: &str, is_everything: bool) -> Vec<Run> {
         let kernel = Kernel { release: release.to_owned(), image: "bzImage".into(), modules: None };
-        Selection { only: &Tests::ALL, is_everything, filters: &["health".to_owned()] }.runs(&kernel)
+        let filters = ["health".to_owned()];
+        Selection { only: &Tests::ALL, is_brief: false, is_everything, filters: &filters }.runs(&kernel)
+    }
+
+    #[test]
+    fn in_brief_one_run_is_enough() {
+        let kernel = Kernel { release: "6.1.0-56".to_owned(), image: "bzImage".into(), modules: None };
+        let brief = Selection { only: &Tests::ALL, is_brief: true, is_everything: false, filters: &[] };
+        let runs = brief.runs(&kernel);
+        assert_eq!(runs.len(), 1);
+        assert!(BRIEF.iter().all(|test| runs[0].arguments.iter().any(|argument| argument == test)));
     }
 
     #[test]
