@@ -11,7 +11,8 @@ use pulse53_abi::verdict::{PassReason, Verdict};
 use crate::edns::Edns;
 use crate::ip::Network;
 use crate::table::Found;
-use crate::{Packet, Scratch, Step, Tables, client};
+use crate::tables::RECORDS_ROOM;
+use crate::{Packet, Scratch, Step, Tables, Word, client};
 
 /// The chosen body.
 pub(crate) struct Chosen {
@@ -49,7 +50,7 @@ pub(crate) fn choose(
     let mut draw = 0;
     let mut answer = found.answer;
     if found.form == FORM_BY_CLASS {
-        let client = client::of_query(network, edns);
+        let client = client::of_query(network, edns, scratch);
         answer = client::choice(packet, tables, ByClass::unpack(answer), client)?;
         edns.narrow_scope(scratch);
     }
@@ -74,19 +75,32 @@ pub(crate) fn choose(
     let mut turn = 0;
     if head.flags & FLAG_ROTATES != 0 {
         let answers = u32::from(head.answers);
-        if answers == 0 {
+        // All are as long as the first says it is: cheaper than a division.
+        let len = RECORD_MIN + first_rdata_len(tables, link, scratch).ok_or(inconsistent)?;
+        if answers as usize * len != usize::from(head.len) {
             return Err(inconsistent);
         }
         if draw == 0 {
             draw = tables.draw();
         }
-        turn = draw::rotation(draw, answers) * (u32::from(head.len) / answers);
+        turn = draw::rotation(draw, answers) as usize * len;
     }
-    Ok(Chosen { head, link, uses, turn: turn as usize, draw })
+    Ok(Chosen { head, link, uses, turn, draw })
 }
 
 /// The shortest record: pointer, type, class, TTL and an empty RDATA.
 const RECORD_MIN: usize = 12;
+
+/// Octets of data of the first record.
+#[inline(always)]
+fn first_rdata_len(tables: &impl Tables, link: Link, scratch: &Scratch) -> Option<usize> {
+    const AT: usize = RECORD_MIN - 2;
+    let len = match link.kind() {
+        Link::SMALL => (tables.body_small(link.index())?.records[AT / 8].load() >> (8 * (AT % 8))) as u16,
+        _ => u16::at::<AT, RECORDS_ROOM>(&scratch.records),
+    };
+    Some(usize::from(u16::from_be(len)))
+}
 
 #[inline(always)]
 fn by_weight(tables: &impl Tables, choice: Choice, draw: u64) -> Option<Link> {

@@ -9,7 +9,7 @@ use pulse53_abi::verdict::{PassReason, Verdict};
 
 use crate::edns::Edns;
 use crate::ip::Network;
-use crate::{Packet, Step, Tables};
+use crate::{Packet, Scratch, Step, Tables};
 
 /// A client network.
 #[derive(Clone, Copy)]
@@ -24,10 +24,10 @@ pub(crate) struct Client {
 
 /// The client of a query: its subnet option, or else where it comes from.
 #[inline(always)]
-pub(crate) fn of_query(network: &Network, edns: &Edns) -> Client {
+pub(crate) fn of_query(network: &Network, edns: &Edns, scratch: &Scratch) -> Client {
     match edns.client {
         Some(client) => client,
-        None => Client { is_v6: network.is_v6, octets: network.source()[0], is_short: false },
+        None => Client { is_v6: network.is_v6, octets: scratch.source[0], is_short: false },
     }
 }
 

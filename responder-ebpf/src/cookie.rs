@@ -156,7 +156,7 @@ pub(crate) fn answer_query(
     if version & 1 != 0 || live.version.load() != version {
         return Err(Verdict::Pass(PassReason::Replaced));
     }
-    exchange.address = network.source();
+    exchange.address = scratch.source;
     let family = if network.is_v6 { FROM_V6 } else { 0 };
     exchange.now_and_flags |= u64::from((tables.now() / NANOSECONDS) as u32) | family;
     let is_valid = tables.answer_cookie(exchange);

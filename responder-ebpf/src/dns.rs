@@ -3,9 +3,10 @@
 use pulse53_abi::key;
 use pulse53_abi::verdict::{PassReason, Verdict};
 
+use crate::ip::halves;
 use crate::tables::NAME_WORDS;
-use crate::udp::Datagram;
-use crate::{Packet, Scratch, Step};
+use crate::udp::{self, Datagram};
+use crate::{Packet, Scratch, Step, Word};
 
 pub(crate) const HEADER: usize = 12;
 /// QTYPE and QCLASS.
@@ -40,33 +41,28 @@ pub(crate) struct Query {
 }
 
 #[inline(always)]
-pub(crate) fn parse(
-    packet: &mut impl Packet,
-    datagram: &Datagram,
+pub(crate) fn parse<P: Packet>(
+    packet: &mut P,
+    datagram: &Datagram<P::Place>,
     seed: u64,
     scratch: &mut Scratch,
 ) -> Step<Query> {
     let short = Verdict::Pass(PassReason::Short);
-    let at = datagram.payload_at;
-    let header: u64 = packet.load(at).ok_or(short)?;
-    let counts: u32 = packet.load(at + 8).ok_or(short)?;
-    let flags = u16::from_be((header >> 16) as u16);
-    let questions = u16::from_be((header >> 32) as u16);
-    let answers = (header >> 48) as u16;
-    let authorities = counts as u16;
-    let additionals = u16::from_be((counts >> 16) as u16);
-    if flags & (QR | OPCODE | TC) != 0
-        || questions != 1
-        || answers != 0
-        || authorities != 0
-        || additionals > 1
-    {
+    let octets = packet.octets::<HEADER>(datagram.place, udp::HEADER).ok_or(short)?;
+    let (header, counts) = (u64::at::<0, HEADER>(octets), u32::at::<8, HEADER>(octets));
+    // Flags that no such query has, and its counts: one question, no answer | no authority, and one additional record or none.
+    const PLAIN: u64 = ((QR | OPCODE | TC).to_be() as u64) << 16 | 0xffff_ffff << 32;
+    const ONE_QUESTION: u64 = (1_u16.to_be() as u64) << 32;
+    const ONE_ADDITIONAL: u32 = (1_u16.to_be() as u32) << 16;
+    if header & PLAIN != ONE_QUESTION || counts & !ONE_ADDITIONAL != 0 {
         return Err(Verdict::Pass(PassReason::NotPlainQuery));
     }
+    let flags = u16::from_be((header >> 16) as u16);
 
-    let name = scan_name(packet, at + HEADER, seed, scratch)?;
-    let end = at + HEADER + name.len;
-    let question_tail: u32 = packet.load(end).ok_or(short)?;
+    let name = scan_name(packet, datagram.place, seed, scratch)?;
+    let end = datagram.at + udp::HEADER + HEADER + name.len;
+    let place = packet.place(end);
+    let question_tail: u32 = packet.load(place, 0).ok_or(short)?;
     let qtype = u16::from_be(question_tail as u16);
     if u16::from_be((question_tail >> 16) as u16) != CLASS_IN {
         return Err(Verdict::Pass(PassReason::NotInternet));
@@ -74,7 +70,7 @@ pub(crate) fn parse(
     Ok(Query {
         id: header as u16,
         flags,
-        has_additional: additionals == 1,
+        has_additional: counts != 0,
         tag: key::finish(name.hash, qtype),
         qtype,
         question_tail,
@@ -87,52 +83,86 @@ pub(crate) fn parse(
 /// What one pass over the name gives.
 struct ScannedName {
     hash: u64,
+    /// Ones' complement sum.
     sum: u64,
     len: usize,
 }
+
+/// Words that are scanned one after the other: most names have no more, and constant offsets are much cheaper than a loop.
+const UNROLLED: usize = 4;
 
 /// Copies the name to the scratch memory and hashes it, eight octets at a time.
 ///
 /// The name is taken to end at its first zero octet, and labels are not walked: the name only counts if it equals a stored
 /// one, which is well-formed and has no other zero octet, and so has the same labels.
 #[inline(always)]
-fn scan_name(packet: &mut impl Packet, at: usize, seed: u64, scratch: &mut Scratch) -> Step<ScannedName> {
-    let short = Verdict::Pass(PassReason::Short);
+fn scan_name<P: Packet>(
+    packet: &mut P,
+    datagram: P::Place,
+    seed: u64,
+    scratch: &mut Scratch,
+) -> Step<ScannedName> {
     // Slots compare four words whatever the name's length. The compiler must not see that these are zeros: it would call a function
     // that writes them octet by octet, which takes longer than reading the whole name.
-    let zero = core::hint::black_box(0);
-    scratch.name[1] = zero;
-    scratch.name[2] = zero;
-    scratch.name[3] = zero;
-    let mut hash = seed;
-    let mut sum = 0;
-    let mut len = 0;
-    for index in 0..NAME_WORDS {
-        let offset = at + 8 * index;
-        // QTYPE and QCLASS follow the name, so at the end of the frame at least four octets can be loaded.
-        let (word, loaded) = match packet.load::<u64>(offset) {
-            Some(word) => (word, 8),
-            None => (packet.load::<u32>(offset).ok_or(short)? as u64, 4),
-        };
-        let end = key::first_zero(word);
-        let through = key::through(end);
-        if through > loaded || (through == 0 && loaded < 8) {
-            return Err(short);
+    let zero = packet.forget(0);
+    let words = &mut scratch.name;
+    words[1] = zero;
+    words[2] = zero;
+    words[3] = zero;
+    let mut name = ScannedName { hash: seed, sum: 0, len: 0 };
+    let has_ended = scan_word(packet, datagram, 0, words, &mut name)?
+        || scan_word(packet, datagram, 1, words, &mut name)?
+        || scan_word(packet, datagram, 2, words, &mut name)?
+        || scan_word(packet, datagram, 3, words, &mut name)?;
+    if !has_ended {
+        for index in UNROLLED..NAME_WORDS {
+            if scan_word(packet, datagram, index, words, &mut name)? {
+                break;
+            }
         }
-        let kept = key::before(word, end);
-        scratch.name[index] = kept;
-        hash = key::mix(hash, kept);
-        sum += (kept & 0xffff_ffff) + (kept >> 32);
-        if through != 0 {
-            len = 8 * index + through as usize;
-            break;
+        if name.len == 0 || name.len > 255 {
+            return Err(Verdict::Pass(PassReason::BadName));
         }
     }
-    if len == 0 || len > 255 {
-        return Err(Verdict::Pass(PassReason::BadName));
+    packet.forget_frame();
+    let len = (packet.forget(name.len as u64) & 0xff) as usize;
+    // Older verifiers follow each bound of a sum, too.
+    Ok(ScannedName { len, sum: packet.forget(name.sum), hash: name.hash })
+}
+
+/// Scans one word; whether the name ends in it.
+#[inline(always)]
+fn scan_word<P: Packet>(
+    packet: &P,
+    datagram: P::Place,
+    index: usize,
+    words: &mut [u64; NAME_WORDS],
+    name: &mut ScannedName,
+) -> Step<bool> {
+    let short = Verdict::Pass(PassReason::Short);
+    let ahead = udp::HEADER + HEADER + 8 * index;
+    let mut word;
+    match packet.load::<u64>(datagram, ahead) {
+        Some(whole) => word = whole,
+        None => {
+            // QTYPE and QCLASS follow the name, so at the end of the frame at least four octets can be loaded.
+            let half = packet.load::<u32>(datagram, ahead).ok_or(short)?;
+            word = u64::from(half);
+            if key::through(key::zeros(word)) > 4 {
+                return Err(short);
+            }
+        }
     }
-    let forgotten = packet.forget(sum << 8 | len as u64);
-    Ok(ScannedName { hash, sum: forgotten >> 8, len: (forgotten & 0xff) as usize })
+    let zeros = key::zeros(word);
+    let ends = zeros != 0;
+    if ends {
+        word = key::before(word, zeros);
+        name.len = 8 * index + key::through(zeros) as usize;
+    }
+    words[index] = word;
+    name.hash = key::mix(name.hash, word);
+    name.sum += halves(word);
+    Ok(ends)
 }
 
 impl Query {

@@ -12,7 +12,7 @@ use crate::dns::Query;
 use crate::ip::halves;
 use crate::tables::OPT_WORDS;
 use crate::udp::Datagram;
-use crate::{Packet, Scratch, Step, Tables, reply};
+use crate::{Packet, Scratch, Step, Tables, Word, reply};
 
 /// Octets of an OPT record without options.
 const OPT_LEN: usize = 11;
@@ -49,14 +49,14 @@ pub(crate) struct Edns {
 }
 
 #[inline(always)]
-pub(crate) fn parse(
-    packet: &mut impl Packet,
-    datagram: &Datagram,
+pub(crate) fn parse<P: Packet>(
+    packet: &mut P,
+    datagram: &Datagram<P::Place>,
     query: &Query,
     tables: &impl Tables,
     scratch: &mut Scratch,
 ) -> Step<Edns> {
-    let message_end = datagram.payload_at + datagram.payload_len;
+    let message_end = datagram.end;
     let reply_max = tables.message_max();
     if !query.has_additional {
         if query.end != message_end {
@@ -68,8 +68,9 @@ pub(crate) fn parse(
     let bad = Verdict::Pass(PassReason::BadOpt);
     let at = query.end;
     // Owner, type, size, extended RCODE, version, DO | flags, length of the options.
-    let first: u64 = packet.load(at).ok_or(bad)?;
-    let options_len = usize::from(u16::from_be(packet.load(at + 9).ok_or(bad)?));
+    let record = packet.octets::<OPT_LEN>(packet.place(at), 0).ok_or(bad)?;
+    let first = u64::at::<0, OPT_LEN>(record);
+    let options_len = usize::from(u16::from_be(u16::at::<9, OPT_LEN>(record)));
     let owner = first as u8;
     let rtype = u16::from_be((first >> 8) as u16);
     let size = u16::from_be((first >> 24) as u16);
@@ -124,7 +125,7 @@ fn find_options(packet: &mut impl Packet, tables: &impl Tables, start: usize, en
         if at == end {
             break;
         }
-        let head: u32 = packet.load(at).ok_or(bad)?;
+        let head: u32 = packet.load(packet.place(at), 0).ok_or(bad)?;
         let code = u16::from_be(head as u16);
         let len = usize::from(u16::from_be((head >> 16) as u16));
         at += OPTION_HEADER;
@@ -142,13 +143,10 @@ fn find_options(packet: &mut impl Packet, tables: &impl Tables, start: usize, en
             return Err(bad);
         }
         // All of these are offsets in a frame, or lengths that fit it.
-        let known = [at, subnet.at, subnet.len, cookie.at, cookie.len];
-        let forgotten =
-            packet.forget(known.iter().rev().fold(0, |packed, value| packed << 12 | *value as u64));
-        let field = |index: u32| (forgotten >> (12 * index) & 0xfff) as usize;
-        at = field(0);
-        *subnet = OptionData { at: field(1), len: field(2) };
-        *cookie = OptionData { at: field(3), len: field(4) };
+        let forgotten = |value: usize| (packet.forget(value as u64) & 0xfff) as usize;
+        at = forgotten(at);
+        *subnet = OptionData { at: forgotten(subnet.at), len: forgotten(subnet.len) };
+        *cookie = OptionData { at: forgotten(cookie.at), len: forgotten(cookie.len) };
     }
     if at == end { Ok(options) } else { Err(bad) }
 }
@@ -164,9 +162,11 @@ impl Edns {
         if len != CLIENT_LEN && !(16..=40).contains(&len) {
             return Err(refused);
         }
-        let client = packet.load(at).ok_or(refused)?;
+        let place = packet.place(at);
+        let client = packet.load(place, 0).ok_or(refused)?;
         let server = if len == WITH_OURS {
-            Some([packet.load(at + 8).ok_or(refused)?, packet.load(at + 16).ok_or(refused)?])
+            let server = packet.octets::<SERVER_LEN>(place, CLIENT_LEN).ok_or(refused)?;
+            Some([u64::at::<0, SERVER_LEN>(server), u64::at::<8, SERVER_LEN>(server)])
         } else {
             None
         };
@@ -192,7 +192,8 @@ impl Edns {
         // What is malformed, userspace refuses.
         let refused = Verdict::Pass(PassReason::Option);
         let (at, len) = (option.at, option.len);
-        let head: u32 = packet.load(at).ok_or(refused)?;
+        let place = packet.place(at);
+        let head: u32 = packet.load(place, 0).ok_or(refused)?;
         let is_v6 = match u16::from_be(head as u16) {
             1 => false,
             2 => true,
@@ -206,14 +207,14 @@ impl Edns {
         }
         // The last eight octets in one piece: behind them the frame may end.
         let end = at + SUBNET_HEADER + octets;
-        let last: u64 = packet.load(end - 8).ok_or(refused)?;
+        let last: u64 = packet.load(packet.place(end - 8), 0).ok_or(refused)?;
         let spare = source_len & 7;
         if spare != 0 && (last >> 56 << spare) as u8 != 0 {
             return Err(refused);
         }
         let spare = 8 * (16 - octets as u32);
         let (first, second) = match octets {
-            9.. => (packet.load(at + SUBNET_HEADER).ok_or(refused)?, last >> (spare & 63)),
+            9.. => (packet.load(place, SUBNET_HEADER).ok_or(refused)?, last >> (spare & 63)),
             1.. => (last >> (spare & 63), 0),
             _ => (0, 0),
         };
@@ -288,19 +289,27 @@ impl Edns {
         let len = usize::from(self.len);
         if self.has_subnet() {
             let word = |index: usize| scratch.opt.get(at_most(index, OPT_WORDS - 1)).copied();
-            reply::copy::<OPT_WORDS>(packet, at, len, word)?;
+            let octets = |_: &_, offset: usize| {
+                let (first, bits) = (word(offset / 8)?, 8 * (offset as u32 & 7));
+                let second = if bits == 0 { 0 } else { word(offset / 8 + 1)? };
+                Some(first >> bits | second << 1 << (63 - bits))
+            };
+            reply::copy::<_, OPT_WORDS>(packet, at, len, octets)?;
         } else {
             let (first, last) = self.words();
-            packet.store(at, first)?;
-            packet.store(at + 7, last)?;
+            let record = packet.octets_mut::<OPT_LEN>(packet.place(at), 0)?;
+            first.put::<0, OPT_LEN>(record);
+            last.put::<7, OPT_LEN>(record);
         }
         if self.has_cookie() {
             let at = packet.forget((at + len) as u64) as usize;
             let [first, second, third] = scratch.cookie.words();
-            packet.store(at, COOKIE_HEAD)?;
-            packet.store(at + 4, first)?;
-            packet.store(at + 12, second)?;
-            packet.store(at + 20, third)?;
+            const LEN: usize = COOKIE_LEN as usize;
+            let option = packet.octets_mut::<LEN>(packet.place(at), 0)?;
+            COOKIE_HEAD.put::<0, LEN>(option);
+            first.put::<4, LEN>(option);
+            second.put::<12, LEN>(option);
+            third.put::<20, LEN>(option);
         }
         Some(())
     }

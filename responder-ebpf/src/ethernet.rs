@@ -2,7 +2,7 @@
 
 use pulse53_abi::verdict::{PassReason, Verdict};
 
-use crate::{Packet, Step};
+use crate::{Packet, Scratch, Step, Word};
 
 /// EtherTypes.
 pub(crate) const IPV4: u16 = 0x0800;
@@ -13,14 +13,8 @@ const SERVICE_VLAN: u16 = 0x88a8;
 /// Octets of the header without tags.
 const HEADER: usize = 14;
 
-/// The header, kept because growing the frame overwrites it.
+/// The header; its addresses and tags are in the scratch memory.
 pub(crate) struct Ethernet {
-    /// Destination and first half of the source.
-    first: u64,
-    /// Second half of the source.
-    source_end: u32,
-    /// EtherType and tags as they stand behind the addresses: two octets, or six, or ten.
-    types: [u32; 2],
     /// What follows.
     pub(crate) ethertype: u16,
     /// Where it begins: 14, 18 or 22.
@@ -28,19 +22,19 @@ pub(crate) struct Ethernet {
 }
 
 #[inline(always)]
-pub(crate) fn parse(packet: &impl Packet) -> Step<Ethernet> {
+pub(crate) fn parse(packet: &impl Packet, scratch: &mut Scratch) -> Step<Ethernet> {
     let short = Verdict::Pass(PassReason::Short);
-    let first = packet.load(0).ok_or(short)?;
-    let source_end = packet.load(8).ok_or(short)?;
-    let mut ethernet = Ethernet { first, source_end, types: [0; 2], ethertype: 0, len: HEADER };
-    ethernet.ethertype = u16::from_be(packet.load(12).ok_or(short)?);
+    let start = packet.place(0);
+    let header = packet.octets::<HEADER>(start, 0).ok_or(short)?;
+    scratch.link = [u64::at::<0, HEADER>(header), u64::from(u32::at::<8, HEADER>(header))];
+    let mut ethernet = Ethernet { ethertype: u16::from_be(u16::at::<12, HEADER>(header)), len: HEADER };
     if is_tag(ethernet.ethertype) {
-        ethernet.types[0] = packet.load(12).ok_or(short)?;
-        ethernet.ethertype = u16::from_be(packet.load(16).ok_or(short)?);
+        scratch.tags[0] = packet.load(start, 12).ok_or(short)?;
+        ethernet.ethertype = u16::from_be(packet.load(start, 16).ok_or(short)?);
         ethernet.len = HEADER + 4;
         if is_tag(ethernet.ethertype) {
-            ethernet.types[1] = packet.load(16).ok_or(short)?;
-            ethernet.ethertype = u16::from_be(packet.load(20).ok_or(short)?);
+            scratch.tags[1] = packet.load(start, 16).ok_or(short)?;
+            ethernet.ethertype = u16::from_be(packet.load(start, 20).ok_or(short)?);
             ethernet.len = HEADER + 8;
         }
     }
@@ -57,33 +51,41 @@ impl Ethernet {
     pub(crate) fn is_tagged(&self) -> bool {
         self.len != HEADER
     }
+}
 
-    /// Has the reply go between other addresses than the query; their octets from the least significant on.
-    #[inline(always)]
-    pub(crate) fn reply_between(&mut self, from: u64, to: u64) {
-        self.first = from | to << 48;
-        self.source_end = (to >> 16) as u32;
-    }
+/// Has the reply go between other addresses than the query; their octets from the least significant on.
+#[inline(always)]
+pub(crate) fn reply_between(scratch: &mut Scratch, from: u64, to: u64) {
+    scratch.link = [from | to << 48, to >> 16];
+}
 
-    /// Writes the header with its addresses swapped.
-    #[inline(always)]
-    pub(crate) fn write_reply(&self, packet: &mut impl Packet) -> Option<()> {
-        // Destination is octets 0-5 of `first`; source is its octets 6-7 and `source_end`.
-        let source = self.first >> 48 | (self.source_end as u64) << 16;
-        packet.store(0, source | self.first << 48)?;
-        packet.store(8, (self.first >> 16) as u32)?;
-        let ethertype = self.ethertype.to_be();
-        match self.len {
-            HEADER => packet.store(12, ethertype),
-            18 => {
-                packet.store(12, self.types[0])?;
-                packet.store(16, ethertype)
-            }
-            _ => {
-                packet.store(12, self.types[0])?;
-                packet.store(16, self.types[1])?;
-                packet.store(20, ethertype)
-            }
+/// Writes the header of so many octets with its addresses swapped.
+#[inline(always)]
+pub(crate) fn write_reply(
+    packet: &mut impl Packet,
+    scratch: &Scratch,
+    len: usize,
+    ethertype: u16,
+) -> Option<()> {
+    let [first, source_end] = scratch.link;
+    // Destination is octets 0-5 of `first`; source is its octets 6-7 and `source_end`.
+    let source = first >> 48 | source_end << 16;
+    let start = packet.place(0);
+    let header = packet.octets_mut::<HEADER>(start, 0)?;
+    (source | first << 48).put::<0, HEADER>(header);
+    ((first >> 16) as u32).put::<8, HEADER>(header);
+    let ethertype = ethertype.to_be();
+    match len {
+        HEADER => ethertype.put::<12, HEADER>(header),
+        18 => {
+            packet.store(start, 12, scratch.tags[0])?;
+            packet.store(start, 16, ethertype)?;
+        }
+        _ => {
+            packet.store(start, 12, scratch.tags[0])?;
+            packet.store(start, 16, scratch.tags[1])?;
+            packet.store(start, 20, ethertype)?;
         }
     }
+    Some(())
 }

@@ -23,17 +23,31 @@ impl Frame {
 }
 
 impl Packet for Frame {
+    type Place = usize;
+
     fn frame_len(&self) -> usize {
         self.octets.len()
     }
 
-    fn load<T: Word>(&self, offset: usize) -> Option<T> {
-        // As in the kernel half, where a check for a single octet proves nothing.
-        self.octets.get(offset..offset + size_of::<T>().max(2)).and_then(T::read)
+    fn place(&self, offset: usize) -> usize {
+        offset
     }
 
-    fn store<T: Word>(&mut self, offset: usize, value: T) -> Option<()> {
-        value.write(self.octets.get_mut(offset..offset + size_of::<T>().max(2))?)
+    fn octets<const N: usize>(&self, place: usize, ahead: usize) -> Option<&[u8; N]> {
+        // As in the kernel half, where a check for a single octet proves nothing.
+        self.octets.get(place + ahead..place + ahead + N.max(2))?.first_chunk()
+    }
+
+    fn octets_mut<const N: usize>(&mut self, place: usize, ahead: usize) -> Option<&mut [u8; N]> {
+        self.octets.get_mut(place + ahead..place + ahead + N.max(2))?.first_chunk_mut()
+    }
+
+    fn load<T: Word>(&self, place: usize, ahead: usize) -> Option<T> {
+        self.octets.get(place + ahead..place + ahead + size_of::<T>().max(2)).and_then(T::read)
+    }
+
+    fn store<T: Word>(&mut self, place: usize, ahead: usize, value: T) -> Option<()> {
+        value.write(self.octets.get_mut(place + ahead..place + ahead + size_of::<T>().max(2))?)
     }
 
     fn store_words<const WORDS: usize>(

@@ -87,23 +87,23 @@ pub fn run_found(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut S
 }
 
 /// What every program begins with.
-struct Parsed {
+struct Parsed<Place> {
     link: Ethernet,
     network: Network,
-    transport: Datagram,
+    transport: Datagram<Place>,
     query: Query,
 }
 
 #[inline(always)]
-fn parse(packet: &mut impl Packet, tables: &impl Tables, scratch: &mut Scratch) -> Step<Parsed> {
-    let mut link = ethernet::parse(packet)?;
-    let mut network = ip::parse(packet, &link)?;
-    let mut transport = udp::parse(packet, &network)?;
-    udp::check_served(&network, &transport, tables)?;
+fn parse<P: Packet>(packet: &mut P, tables: &impl Tables, scratch: &mut Scratch) -> Step<Parsed<P::Place>> {
+    let mut link = ethernet::parse(packet, scratch)?;
+    let mut network = ip::parse(packet, &link, scratch)?;
+    forget_layout(packet, &mut link, &mut network);
+    let transport = udp::parse(packet, &network)?;
+    udp::check_served(&network, &transport, tables, scratch)?;
     if tables.is_stale() {
         return Err(Verdict::Pass(PassReason::Stale));
     }
-    forget_layout(packet, &mut link, &mut network, &mut transport);
     let query = dns::parse(packet, &transport, tables.seed(), scratch)?;
     Ok(Parsed { link, network, transport, query })
 }
@@ -115,70 +115,70 @@ fn answer<const FOUND: bool>(
     tables: &impl Tables,
     scratch: &mut Scratch,
 ) -> Step<Verdict> {
-    let Parsed { mut link, mut network, mut transport, mut query } = parse(packet, tables, scratch)?;
-    let found = if FOUND { scratch.found.entry() } else { table::find(tables, &query, scratch)? };
+    let Parsed { link, network, transport, mut query } = parse(packet, tables, scratch)?;
+    let found = if FOUND { scratch.found.entry() } else { table::find(packet, tables, &query, scratch)? };
     let mut edns = edns::parse(packet, &transport, &query, tables, scratch)?;
     let mut chosen = choose::choose(packet, tables, &found, &network, &edns, scratch)?;
     if FOUND {
         negative::complete(&mut chosen, scratch);
     }
     let message_len = reply::fit(&query, &edns, &chosen)?;
-    route::find(packet, tables, &mut link, &network, &transport, message_len, scratch)?;
+    route::find(packet, tables, &link, &network, transport.ports, message_len, scratch)?;
     let is_proven = cookie::answer_query(tables, &network, &edns, scratch)?;
     let mut slips = !is_proven && limit::rule_reply(tables, &network, &chosen, scratch)?;
     if slips {
         chosen.empty();
     }
-    let reply = reply::plan(&network, &query, &edns, &chosen.head, slips, scratch);
+    let mut reply = reply::plan(&network, &query, &edns, &chosen.head, slips, scratch);
     // All is decided. From here on only sizes and places matter.
-    forget_layout(packet, &mut link, &mut network, &mut transport);
     forget_contents(packet, &mut query, &mut edns, &mut chosen, &mut slips);
-    reply::write(packet, tables, scratch, &link, &network, &transport, &query, &edns, &chosen, &reply)?;
+    reply.forget(packet);
+    reply::write(
+        packet,
+        tables,
+        scratch,
+        link.len,
+        &network,
+        transport.at,
+        transport.ports,
+        &query,
+        &edns,
+        &chosen,
+        &reply,
+    )?;
     if slips {
         return Ok(Verdict::Slip);
     }
-    let kind = if FOUND { negative::write_owners(packet, &transport, &query, scratch)? } else { None };
+    let kind = if FOUND { negative::write_owners(packet, transport.at, &query, scratch)? } else { None };
     Ok(kind.map_or(Verdict::Reply, Verdict::NoAnswer))
 }
 
 /// Makes the verifier forget which headers there were: it would follow each combination to the end.
 #[inline(always)]
-fn forget_layout(
-    packet: &mut impl Packet,
-    link: &mut Ethernet,
-    network: &mut Network,
-    transport: &mut Datagram,
-) {
-    let known = link.len | usize::from(network.is_v6) << 8 | transport.at << 16;
-    let forgotten = packet.forget(known as u64) as usize;
-    link.len = forgotten & 0xff;
-    network.is_v6 = forgotten & 0x100 != 0;
-    network.at = link.len;
-    transport.at = (forgotten >> 16) & 0xff;
-    transport.payload_at = transport.at + udp::HEADER;
+fn forget_layout(packet: &mut impl Packet, link: &mut Ethernet, network: &mut Network) {
+    packet.forget_frame();
+    link.len = (packet.forget(link.len as u64) & 0xff) as usize;
+    network.is_v6 = packet.forget(network.is_v6.into()) & 1 != 0;
+    network.payload_at = (packet.forget(network.payload_at as u64) & 0xff) as usize;
+    network.address_sum = packet.forget(network.address_sum);
+    network.payload_len = (packet.forget(network.payload_len as u64) & 0xffff) as usize;
 }
 
 /// The same for what the reply holds.
 #[inline(always)]
 fn forget_contents(
-    packet: &mut impl Packet,
+    packet: &impl Packet,
     query: &mut Query,
     edns: &mut Edns,
     chosen: &mut Chosen,
     slips: &mut bool,
 ) {
-    let known = query.name_len as u64
-        | u64::from(edns.len & 0xff) << 8
-        | u64::from(chosen.head.len) << 16
-        | (chosen.turn as u64) << 32
-        | u64::from(edns.cookie_len & 0xff) << 48
-        | u64::from(*slips) << 56;
-    let forgotten = packet.forget(known);
-    query.name_len = (forgotten & 0xff) as usize;
-    edns.len = (forgotten >> 8 & 0xff) as u16;
-    edns.cookie_len = (forgotten >> 48 & 0xff) as u16;
-    chosen.head.len = (forgotten >> 16) as u16;
-    chosen.turn = ((forgotten >> 32) & 0xffff) as usize;
-    *slips = forgotten >> 56 != 0;
+    query.name_len = (packet.forget(query.name_len as u64) & 0xff) as usize;
+    edns.len = (packet.forget(edns.len.into()) & 0xff) as u16;
+    edns.cookie_len = (packet.forget(edns.cookie_len.into()) & 0xff) as u16;
+    chosen.head.len = packet.forget(chosen.head.len.into()) as u16;
+    chosen.turn = (packet.forget(chosen.turn as u64) & 0xffff) as usize;
+    *slips = packet.forget(u64::from(*slips)) & 1 != 0;
     chosen.link.0 = packet.forget(u64::from(chosen.link.0)) as u32;
+    chosen.uses = packet.forget(chosen.uses);
 }

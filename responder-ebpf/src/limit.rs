@@ -78,7 +78,7 @@ pub(crate) fn rule_reply(
         return Ok(false);
     }
     let is_v6 = network.is_v6.into();
-    scratch.response = Response { client: network.source(), is_v6, draw: chosen.draw };
+    scratch.response = Response { client: scratch.source, is_v6, draw: chosen.draw };
     match tables.rule(&mut scratch.response) {
         SENT => Ok(false),
         SLIPPED => Ok(true),

@@ -4,12 +4,12 @@
 //! The closest existing name at or above the one that is asked decides, as RFC 1034 section 4.3.2 has it. Whatever is not certain is passed:
 //! what exists but is not held, what is being written, meta types.
 
-use pulse53_abi::entry::{Choice, FORM_CHOICE, Link, TAG_EMPTY};
+use pulse53_abi::entry::{Choice, FORM_CHOICE, Link};
 use pulse53_abi::key;
-use pulse53_abi::limits::{AUTHORITIES_MAX, NODE_STEPS, SLOT_PROBES};
+use pulse53_abi::limits::{AUTHORITIES_MAX, NODE_STEPS};
 use pulse53_abi::node::{
-    NODE_ALIAS, NODE_CUT, NODE_NAME_INLINE, NODE_OPAQUE_BELOW, NODE_PARTIAL, NODE_TYPE, NODE_WILDCARD_BELOW,
-    Node, NodeAnswer, NodeHead, ZoneWord,
+    NODE_ALIAS, NODE_CUT, NODE_OPAQUE_BELOW, NODE_PARTIAL, NODE_TYPE, NODE_WILDCARD_BELOW, Node, NodeAnswer,
+    NodeHead, ZoneWord,
 };
 use pulse53_abi::verdict::{DropReason, NoAnswer, PassReason, Verdict};
 
@@ -18,8 +18,7 @@ use crate::choose::Chosen;
 use crate::dns::{self, Query};
 use crate::ip::fold;
 use crate::table::{self, Found, Question};
-use crate::tables::NAME_WORDS;
-use crate::udp::Datagram;
+use crate::udp;
 use crate::{Packet, Scratch, Step, Tables};
 
 const CNAME: u16 = 5;
@@ -114,7 +113,7 @@ pub(crate) fn find(
     let labels = ancestors::walk(packet, query, scratch)?;
     let first = labels.saturating_sub(head.labels_max.load() as usize);
     let closest = closest(packet, tables, query, scratch, labels, first, head.mask.load() as u32)?;
-    let found = decide(tables, query, scratch, closest)?;
+    let found = decide(packet, tables, query, scratch, closest)?;
     if head.version.load() != version {
         return Err(replaced);
     }
@@ -152,9 +151,7 @@ fn closest(
         let is_wildcard = forgotten & AS_WILDCARD != 0;
         let at = ancestors::label_at(scratch, number);
         let name = ancestors::take(packet, query, scratch, tables.seed(), at, is_wildcard);
-        if let Some(node) = search(tables, key::finish(name.hash, NODE_TYPE), mask)
-            && is_name(tables, node, &name, scratch)
-        {
+        if let Some(node) = search(tables, mask, &name, scratch) {
             let (head, answer) = (node.head.load(), node.answer.load());
             let has_wildcard = NodeHead::unpack(head).flags & BELOW == NODE_WILDCARD_BELOW;
             if at == 0 || is_wildcard || !has_wildcard {
@@ -183,49 +180,26 @@ const AS_WILDCARD: u64 = 1 << 8;
 /// Flags that decide about names below a node.
 const BELOW: u8 = NODE_CUT | NODE_OPAQUE_BELOW | NODE_WILDCARD_BELOW;
 
+/// The node with a name, which is in the scratch memory.
 #[inline(always)]
-fn search<T: Tables>(tables: &T, tag: u64, mask: u32) -> Option<&Node> {
-    let start = key::slot_start(tag);
-    for probe in 0..SLOT_PROBES {
-        let node = tables.node(start.wrapping_add(probe) & mask)?;
-        let present = node.tag.load();
-        if present == tag {
-            return Some(node);
-        }
-        if present == TAG_EMPTY {
-            return None;
-        }
-    }
-    None
-}
-
-/// Whether the node is that of the name in the scratch memory.
-#[inline(always)]
-fn is_name(tables: &impl Tables, node: &Node, name: &Ancestor, scratch: &Scratch) -> bool {
+fn search<'t, T: Tables>(tables: &'t T, mask: u32, name: &Ancestor, scratch: &Scratch) -> Option<&'t Node> {
+    let tag = key::finish(name.hash, NODE_TYPE);
+    let node = table::probe(tag, mask, |index| tables.node(index), |node| &node.tag)?;
     let head = NodeHead::unpack(node.head.load());
-    if usize::from(head.name_len) != name.len {
-        return false;
-    }
-    let mut difference = 0;
-    for index in 0..NODE_NAME_INLINE / 8 {
-        difference |= key::fold(scratch.owner[index]) ^ node.name[index].load();
-    }
-    if name.len <= NODE_NAME_INLINE {
-        return difference == 0;
-    }
-    let Some(rest) = tables.name_rest(head.rest) else { return false };
-    for index in NODE_NAME_INLINE / 8..NAME_WORDS {
-        if 8 * index >= name.len {
-            break;
-        }
-        difference |= key::fold(scratch.owner[index]) ^ rest.words[index - NODE_NAME_INLINE / 8].load();
-    }
-    difference == 0
+    let is_it = usize::from(head.name_len) == name.len
+        && table::is_name(tables, &node.name, head.rest, &scratch.owner, name.len);
+    if is_it { Some(node) } else { None }
 }
 
 /// What the closest name makes of the question.
 #[inline(always)]
-fn decide(tables: &impl Tables, query: &Query, scratch: &mut Scratch, closest: Closest) -> Step<Substitute> {
+fn decide(
+    packet: &impl Packet,
+    tables: &impl Tables,
+    query: &Query,
+    scratch: &mut Scratch,
+    closest: Closest,
+) -> Step<Substitute> {
     let Closest { head, answer, name, at, is_wildcard } = closest;
     let flags = head.flags;
     let is_itself = at == 0 && !is_wildcard;
@@ -250,7 +224,7 @@ fn decide(tables: &impl Tables, query: &Query, scratch: &mut Scratch, closest: C
     }
     let qtype = if flags & NODE_ALIAS != 0 { CNAME } else { query.qtype };
     let question = Question { tag: key::finish(name.hash, qtype), qtype, name_len: name.len };
-    if let Some(found) = table::look_up(tables, &question, &scratch.owner, &mut scratch.records)? {
+    if let Some(found) = table::look_up(packet, tables, &question, &scratch.owner, &mut scratch.records)? {
         return Ok(Substitute::of_entry(found));
     }
     if flags & (NODE_PARTIAL | NODE_ALIAS) != 0 {
@@ -272,21 +246,22 @@ pub(crate) fn complete(chosen: &mut Chosen, scratch: &Scratch) {
 #[inline(always)]
 pub(crate) fn write_owners(
     packet: &mut impl Packet,
-    datagram: &Datagram,
+    datagram_at: usize,
     query: &Query,
     scratch: &Scratch,
 ) -> Step<Option<NoAnswer>> {
     let damaged = Verdict::Drop(DropReason::Damaged);
     let found = &scratch.found;
-    let mut at = datagram.payload_at + dns::HEADER + query.name_len + dns::QUESTION_TAIL;
+    let mut at = datagram_at + udp::HEADER + dns::HEADER + query.name_len + dns::QUESTION_TAIL;
     for number in 0..u64::from(AUTHORITIES_MAX) {
         if number >= found.authorities {
             break;
         }
         at = packet.forget(at as u64) as usize;
-        packet.store(at, found.pointer as u16).ok_or(damaged)?;
+        let place = packet.place(at);
+        packet.store(place, 0, found.pointer as u16).ok_or(damaged)?;
         // Type, class, TTL, and then the length of what follows.
-        let rdata_len = u16::from_be(packet.load(at + 10).ok_or(damaged)?);
+        let rdata_len = u16::from_be(packet.load(place, 10).ok_or(damaged)?);
         at += 12 + usize::from(rdata_len);
     }
     Ok(found.kind())

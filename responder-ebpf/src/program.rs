@@ -94,6 +94,15 @@ pub(crate) static SETTINGS: Global<Settings> = Global::new(Settings {
     routes_replies: 0,
 });
 
+/// One of the settings: no more is loaded than is used.
+macro_rules! setting {
+    ($field:ident) => {
+        // SAFETY: `Global` is transparent, and the settings are plain words. Volatile, as the loader puts in others than are seen here.
+        unsafe { read_volatile(&raw const (*(&raw const SETTINGS).cast::<Settings>()).$field) }
+    };
+}
+pub(crate) use setting;
+
 /// What one CPU needs for one packet, too large or too long-lived for the stack.
 #[repr(C)]
 struct Work {
@@ -113,7 +122,7 @@ struct Work {
 #[xdp(frags)]
 #[inline(always)]
 pub fn pulse53(ctx: XdpContext) -> u32 {
-    if SETTINGS.load().abi_version != ABI_VERSION {
+    if setting!(abi_version) != ABI_VERSION {
         return xdp_action::XDP_ABORTED;
     }
     let Some(mut run) = Run::begin(&ctx) else { return xdp_action::XDP_PASS };
@@ -198,7 +207,7 @@ impl<'a> Run<'a> {
             }
             Verdict::Slip => routing::send(self.scratch.route.way_out),
             Verdict::Pass(reason) => {
-                let one_in = SETTINGS.load().log_one_in;
+                let one_in = setting!(log_one_in);
                 if one_in != 0 {
                     *self.unlogged += 1;
                     if *self.unlogged >= u64::from(one_in) {
@@ -270,15 +279,18 @@ impl<'a> XdpPacket<'a> {
         }
     }
 
+    /// A pointer to so many octets, if they are there.
     #[inline(always)]
-    fn pointer<T>(&self, offset: usize) -> Option<usize> {
-        let pointer = if core::intrinsics::is_val_statically_known(offset) {
-            self.start + offset
-        } else {
-            self.start + bound(offset as u64, FRAME_OFFSET_MASK) as usize
-        };
+    fn pointer(&self, place: usize, ahead: usize, len: usize) -> Option<usize> {
+        let pointer = place + ahead;
         // A check of one octet compiles to a comparison that proves nothing; ask for two.
-        if pointer + size_of::<T>().max(2) > self.end { None } else { Some(pointer) }
+        if pointer + len.max(2) > self.end {
+            return None;
+        }
+        // Said, as a reference that might be null would be compared with that once more.
+        // SAFETY: frames do not lie at address zero.
+        unsafe { core::hint::assert_unchecked(pointer != 0) };
+        Some(pointer)
     }
 }
 
@@ -308,6 +320,8 @@ pub(crate) fn clamp(mut value: u64, max: u64) -> u64 {
 }
 
 impl Packet for XdpPacket<'_> {
+    type Place = usize;
+
     #[inline(always)]
     fn frame_len(&self) -> usize {
         let mut len = self.end;
@@ -318,15 +332,38 @@ impl Packet for XdpPacket<'_> {
     }
 
     #[inline(always)]
-    fn load<T: Word>(&self, offset: usize) -> Option<T> {
-        let pointer = self.pointer::<T>(offset)?;
+    fn place(&self, offset: usize) -> usize {
+        if core::intrinsics::is_val_statically_known(offset) {
+            self.start + offset
+        } else {
+            self.start + bound(offset as u64, FRAME_OFFSET_MASK) as usize
+        }
+    }
+
+    #[inline(always)]
+    fn octets<const N: usize>(&self, place: usize, ahead: usize) -> Option<&[u8; N]> {
+        let pointer = self.pointer(place, ahead, N)?;
+        // SAFETY: `pointer` to `pointer + N` lies inside the frame, which nobody else touches while it is borrowed.
+        Some(unsafe { &*(pointer as *const [u8; N]) })
+    }
+
+    #[inline(always)]
+    fn octets_mut<const N: usize>(&mut self, place: usize, ahead: usize) -> Option<&mut [u8; N]> {
+        let pointer = self.pointer(place, ahead, N)?;
+        // SAFETY: as above.
+        Some(unsafe { &mut *(pointer as *mut [u8; N]) })
+    }
+
+    #[inline(always)]
+    fn load<T: Word>(&self, place: usize, ahead: usize) -> Option<T> {
+        let pointer = self.pointer(place, ahead, size_of::<T>())?;
         // SAFETY: `pointer` to `pointer + size_of::<T>()` lies inside the frame; T is an integer.
         Some(unsafe { (pointer as *const T).read_unaligned() })
     }
 
     #[inline(always)]
-    fn store<T: Word>(&mut self, offset: usize, value: T) -> Option<()> {
-        let pointer = self.pointer::<T>(offset)?;
+    fn store<T: Word>(&mut self, place: usize, ahead: usize, value: T) -> Option<()> {
+        let pointer = self.pointer(place, ahead, size_of::<T>())?;
         // SAFETY: as above.
         unsafe { (pointer as *mut T).write_unaligned(value) };
         Some(())
@@ -365,13 +402,18 @@ impl Packet for XdpPacket<'_> {
     }
 
     #[inline(always)]
-    fn forget(&mut self, value: u64) -> u64 {
-        self.refresh();
+    fn forget(&self, value: u64) -> u64 {
+        // Through memory: of a number that is computed from another the verifier would follow that one's past, too.
         // SAFETY: `spill` is this CPU's own element.
         unsafe {
             write_volatile(self.spill, value);
             read_volatile(self.spill)
         }
+    }
+
+    #[inline(always)]
+    fn forget_frame(&mut self) {
+        self.refresh();
     }
 }
 
@@ -383,17 +425,17 @@ struct KernelTables {
 impl Tables for KernelTables {
     #[inline(always)]
     fn seed(&self) -> u64 {
-        SETTINGS.load().seed
+        setting!(seed)
     }
 
     #[inline(always)]
     fn slot_mask(&self) -> u32 {
-        SETTINGS.load().slot_mask
+        setting!(slot_mask)
     }
 
     #[inline(always)]
     fn message_max(&self) -> u16 {
-        SETTINGS.load().message_max as u16
+        setting!(message_max) as u16
     }
 
     #[inline(always)]
@@ -448,7 +490,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn short_subnets(&self) -> bool {
-        SETTINGS.load().short_subnets != 0
+        setting!(short_subnets) != 0
     }
 
     #[inline(always)]
@@ -495,7 +537,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn is_stale(&self) -> bool {
-        if SETTINGS.load().expires == 0 {
+        if setting!(expires) == 0 {
             return false;
         }
         // A clock of some milliseconds' ticks will do, and costs less.
@@ -506,7 +548,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn routes_replies(&self) -> bool {
-        SETTINGS.load().routes_replies != 0
+        setting!(routes_replies) != 0
     }
 
     #[inline(always)]

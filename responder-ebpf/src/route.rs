@@ -5,9 +5,9 @@
 
 use pulse53_abi::verdict::{PassReason, Verdict};
 
-use crate::ethernet::Ethernet;
+use crate::ethernet::{self, Ethernet};
 use crate::ip::Network;
-use crate::udp::Datagram;
+use crate::udp;
 use crate::{Packet, Scratch, Step, Tables};
 
 /// A question for the kernel's routes and its answer: `struct bpf_fib_lookup` of include/uapi/linux/bpf.h as words, in an order of octets that
@@ -42,11 +42,9 @@ impl Route {
 
     /// The way of a reply of so many octets from the IP header on.
     #[inline(always)]
-    fn ask(&mut self, network: &Network, datagram: &Datagram, len: usize) {
-        let family = FAMILIES[usize::from(network.is_v6)];
-        let (source, destination) = (network.asked(), network.source());
-        self.words[HEAD] =
-            family | 17 << 8 | u64::from(datagram.ports.rotate_left(16)) << 16 | (len as u64) << 48;
+    fn ask(&mut self, is_v6: bool, source: [u64; 2], destination: [u64; 2], ports: u32, len: usize) {
+        let family = FAMILIES[usize::from(is_v6)];
+        self.words[HEAD] = family | 17 << 8 | u64::from(ports.rotate_left(16)) << 16 | (len as u64) << 48;
         self.words[INTERFACE] = LOOPBACK;
         self.words[SOURCE] = source[0];
         self.words[SOURCE + 1] = source[1];
@@ -88,18 +86,17 @@ impl Default for Route {
 pub(crate) fn find(
     packet: &impl Packet,
     tables: &impl Tables,
-    link: &mut Ethernet,
+    link: &Ethernet,
     network: &Network,
-    datagram: &Datagram,
+    ports: u32,
     message_len: usize,
     scratch: &mut Scratch,
 ) -> Step<()> {
     if !tables.routes_replies() {
         return Ok(());
     }
-    let route = &mut scratch.route;
-    route.way_out = 0;
-    if network.source_is_link_local() {
+    scratch.route.way_out = 0;
+    if network.source_is_link_local(scratch) {
         return Ok(());
     }
     let none = Verdict::Pass(PassReason::NoRoute);
@@ -107,10 +104,11 @@ pub(crate) fn find(
     if link.is_tagged() {
         return Err(none);
     }
-    route.ask(network, datagram, datagram.payload_at - network.at + message_len);
-    packet.find_route(route).ok_or(none)?;
-    let [from, to] = route.links();
-    link.reply_between(from, to);
+    let len = network.payload_at - link.len + udp::HEADER + message_len;
+    scratch.route.ask(network.is_v6, scratch.destination, scratch.source, ports, len);
+    packet.find_route(&mut scratch.route).ok_or(none)?;
+    let [from, to] = scratch.route.links();
+    ethernet::reply_between(scratch, from, to);
     Ok(())
 }
 
@@ -133,11 +131,12 @@ mod tests {
         octets.extend([0x12, 0x34, 0, 53, 0, 20, 0, 0]);
         octets.extend([0; 12]);
         let frame = Frame::new(octets);
-        let link = ethernet::parse(&frame).unwrap();
-        let network = ip::parse(&frame, &link).unwrap();
+        let mut scratch = Scratch::new();
+        let link = ethernet::parse(&frame, &mut scratch).unwrap();
+        let network = ip::parse(&frame, &link, &mut scratch).unwrap();
         let datagram = udp::parse(&frame, &network).unwrap();
         let mut route = Route::new();
-        route.ask(&network, &datagram, 0x0321);
+        route.ask(network.is_v6, scratch.destination, scratch.source, datagram.ports, 0x0321);
         let asked: Vec<u8> = route.words().iter().flat_map(|word| word.to_le_bytes()).collect();
         // AF_INET, UDP, both ports, length, interface, type of service.
         assert_eq!(asked[..16], [2, 17, 0, 53, 0x12, 0x34, 0x21, 0x03, 1, 0, 0, 0, 0, 0, 0, 0]);
@@ -155,10 +154,11 @@ mod tests {
         }
         let mut frame = Frame::new(vec![0x11; 60]);
         frame.octets[12..14].copy_from_slice(&[0x08, 0]);
-        let mut link = ethernet::parse(&frame).unwrap();
+        let mut scratch = Scratch::new();
+        let link = ethernet::parse(&frame, &mut scratch).unwrap();
         let [from, to] = route.links();
-        link.reply_between(from, to);
-        link.write_reply(&mut frame).unwrap();
+        ethernet::reply_between(&mut scratch, from, to);
+        ethernet::write_reply(&mut frame, &scratch, link.len, link.ethertype).unwrap();
         assert_eq!(frame.octets[..14], [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0]);
     }
 }

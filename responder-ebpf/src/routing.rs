@@ -3,12 +3,15 @@
 //! Where replies go to who sent the query, the verifier removes all calls of what is here.
 #![expect(unsafe_code, reason = "helpers take raw pointers")]
 
+use core::ptr::read_volatile;
+
 use aya_ebpf::bindings::{xdp_action, xdp_md};
 use aya_ebpf::helpers::{bpf_fib_lookup, bpf_redirect};
 use fastpath::abi::limits::WAYS_OUT_MAX;
+use fastpath::abi::settings::Settings;
 use fastpath::route::Route;
 
-use crate::program::{LIVE, SETTINGS};
+use crate::program::{LIVE, SETTINGS, setting};
 
 /// Looks up the way of a reply; whether there is one by which it may be sent. Its signature lets the verifier follow it once and on its own.
 #[unsafe(no_mangle)]
@@ -47,7 +50,7 @@ fn may_leave_by(interface: u32) -> bool {
 /// Sends the packet back, or out by another interface if one is named.
 #[inline(always)]
 pub(crate) fn send(way_out: u64) -> u32 {
-    if SETTINGS.load().routes_replies == 0 || way_out == 0 {
+    if setting!(routes_replies) == 0 || way_out == 0 {
         return xdp_action::XDP_TX;
     }
     // SAFETY: it takes numbers.

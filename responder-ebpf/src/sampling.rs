@@ -13,7 +13,9 @@ use aya_ebpf::macros::btf_map;
 use aya_ebpf::programs::XdpContext;
 use fastpath::abi::sample::{QUERY_MAX, REPLY_MAX, Sample};
 
-use crate::program::{SETTINGS, clamp};
+use fastpath::abi::settings::Settings;
+
+use crate::program::{SETTINGS, clamp, setting};
 
 // Its size is given when the program is loaded; a page is the least there is.
 #[btf_map]
@@ -33,7 +35,7 @@ struct Sampling {
 /// Copies the query, if it is this packet's turn.
 #[inline(always)]
 pub(crate) fn keep_query(ctx: &XdpContext, frame_len: usize) {
-    let one_in = SETTINGS.load().sample_one_in as u64;
+    let one_in = setting!(sample_one_in) as u64;
     if one_in == 0 {
         return;
     }
@@ -63,7 +65,7 @@ pub(crate) fn keep_query(ctx: &XdpContext, frame_len: usize) {
 /// Sends the reply with its query, if that was kept. `draw` is the last one that this CPU has spent.
 #[inline(always)]
 pub(crate) fn send(ctx: &XdpContext, frame_len: usize, draw: u64) {
-    if SETTINGS.load().sample_one_in == 0 {
+    if setting!(sample_one_in) == 0 {
         return;
     }
     let Some(sampling) = SAMPLING.get_ptr_mut(0) else { return };

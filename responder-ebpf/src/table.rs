@@ -5,14 +5,17 @@
     reason = "plain indices become plain loads, which the verifier follows"
 )]
 
-use pulse53_abi::entry::{NAME_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY};
+use pulse53_abi::entry::{
+    BodyHead, FLAG_ROTATES, FORM_INLINE, RECORDS_INLINE, Slot, SlotHead, SlotVersion, TAG_EMPTY,
+};
 use pulse53_abi::key;
 use pulse53_abi::limits::SLOT_PROBES;
+use pulse53_abi::shared::Shared;
 use pulse53_abi::verdict::{PassReason, Verdict};
 
 use crate::dns::Query;
-use crate::tables::NAME_WORDS;
-use crate::{Scratch, Step, Tables};
+use crate::tables::{NAME_WORDS, RECORDS_ROOM};
+use crate::{Packet, Scratch, Step, Tables};
 
 /// What answers; inline records are in the scratch memory.
 pub(crate) struct Found {
@@ -32,18 +35,25 @@ pub(crate) struct Question {
 
 /// The entry that answers the query.
 #[inline(always)]
-pub(crate) fn find(tables: &impl Tables, query: &Query, scratch: &mut Scratch) -> Step<Found> {
+pub(crate) fn find(
+    packet: &impl Packet,
+    tables: &impl Tables,
+    query: &Query,
+    scratch: &mut Scratch,
+) -> Step<Found> {
     let question = Question { tag: query.tag, qtype: query.qtype, name_len: query.name_len };
-    look_up(tables, &question, &scratch.name, &mut scratch.records)?.ok_or(Verdict::Pass(PassReason::NotHot))
+    look_up(packet, tables, &question, &scratch.name, &mut scratch.records)?
+        .ok_or(Verdict::Pass(PassReason::NotHot))
 }
 
 /// A consistent copy of the entry for a question; `name` is zero-padded to as many words as a slot holds.
 #[inline(always)]
 pub(crate) fn look_up(
+    packet: &impl Packet,
     tables: &impl Tables,
     question: &Question,
     name: &[u64; NAME_WORDS],
-    records: &mut [u64; RECORDS_INLINE / 8],
+    records: &mut [u8; RECORDS_ROOM],
 ) -> Step<Option<Found>> {
     let Some(slot) = search(tables, question.tag) else { return Ok(None) };
     let version = slot.version.load();
@@ -53,8 +63,8 @@ pub(crate) fn look_up(
     let head = SlotHead::unpack(slot.head.load());
     let same = is_question(tables, slot, head, question, name);
     let answer = slot.answer.load();
-    for index in 0..RECORDS_INLINE / 8 {
-        records[index] = slot.records[index].load();
+    if same && head.form == FORM_INLINE {
+        copy_records(packet, slot, BodyHead::unpack(answer), records);
     }
     if slot.version.load() != version {
         return Err(Verdict::Pass(PassReason::Replaced));
@@ -62,15 +72,60 @@ pub(crate) fn look_up(
     Ok(if same { Some(Found { form: head.form, answer }) } else { None })
 }
 
+/// Copies a slot's records, twice in a row if they rotate.
+#[inline(always)]
+fn copy_records(packet: &impl Packet, slot: &Slot, head: BodyHead, records: &mut [u8; RECORDS_ROOM]) {
+    const HALF: usize = RECORDS_INLINE / 2;
+    let len = usize::from(head.len) & (2 * RECORDS_INLINE - 1);
+    let again = if head.flags & FLAG_ROTATES != 0 { len } else { 0 };
+    // The second time over the first if once will do: no branch that the verifier would follow.
+    let again = packet.forget(again as u64) as usize & (2 * RECORDS_INLINE - 1);
+    let first = load_half(slot, 0);
+    store_half(first, records, 0);
+    if len > HALF {
+        let second = load_half(slot, 1);
+        store_half(second, records, HALF);
+        store_half(first, records, again);
+        store_half(second, records, again + HALF);
+    } else {
+        store_half(first, records, again);
+    }
+}
+
+/// Words of half the records.
+const HALF_WORDS: usize = RECORDS_INLINE / 16;
+
+#[inline(always)]
+fn load_half(slot: &Slot, half: usize) -> [u64; HALF_WORDS] {
+    core::array::from_fn(|index| slot.records[HALF_WORDS * half + index].load())
+}
+
+#[inline(always)]
+fn store_half(words: [u64; HALF_WORDS], records: &mut [u8; RECORDS_ROOM], at: usize) {
+    for index in 0..HALF_WORDS {
+        records[at + 8 * index..at + 8 * index + 8].copy_from_slice(&words[index].to_ne_bytes());
+    }
+}
+
 #[inline(always)]
 fn search<T: Tables>(tables: &T, tag: u64) -> Option<&Slot> {
+    probe(tag, tables.slot_mask(), |index| tables.slot(index), |slot| &slot.tag)
+}
+
+/// The entry with a tag, from where its search begins up to a free one.
+#[inline(always)]
+pub(crate) fn probe<'t, E>(
+    tag: u64,
+    mask: u32,
+    entry: impl Fn(u32) -> Option<&'t E>,
+    tag_of: impl Fn(&'t E) -> &'t Shared,
+) -> Option<&'t E> {
     let start = key::slot_start(tag);
-    let mask = tables.slot_mask();
-    for probe in 0..SLOT_PROBES {
-        let slot = tables.slot(start.wrapping_add(probe) & mask)?;
-        let present = slot.tag.load();
+    for step in 0..SLOT_PROBES {
+        let entry = entry(start.wrapping_add(step) & mask)?;
+        let present = tag_of(entry).load();
         if present == tag {
-            return Some(slot);
+            return Some(entry);
         }
         if present == TAG_EMPTY {
             return None;
@@ -88,25 +143,37 @@ fn is_question(
     question: &Question,
     name: &[u64; NAME_WORDS],
 ) -> bool {
-    if head.qtype != question.qtype || usize::from(head.name_len) != question.name_len {
-        return false;
+    head.qtype == question.qtype
+        && usize::from(head.name_len) == question.name_len
+        && is_name(tables, &slot.name, head.rest, name, question.name_len)
+}
+
+/// Whether a name, zero-padded to as many words as an entry holds, is the entry's, but for case.
+#[inline(always)]
+pub(crate) fn is_name<const INLINE: usize>(
+    tables: &impl Tables,
+    inline: &[Shared; INLINE],
+    rest: u32,
+    name: &[u64; NAME_WORDS],
+    len: usize,
+) -> bool {
+    for index in 0..INLINE {
+        let stored = inline[index].load();
+        // Most names come as they are stored.
+        if name[index] != stored && key::fold(name[index]) != stored {
+            return false;
+        }
     }
-    let mut difference = 0;
-    for index in 0..NAME_INLINE / 8 {
-        difference |= key::fold(name[index]) ^ slot.name[index].load();
-    }
-    if difference != 0 {
-        return false;
-    }
-    if question.name_len <= NAME_INLINE {
+    if len <= 8 * INLINE {
         return true;
     }
-    let Some(rest) = tables.name_rest(head.rest) else { return false };
-    for index in NAME_INLINE / 8..NAME_WORDS {
-        if 8 * index >= question.name_len {
+    let Some(rest) = tables.name_rest(rest) else { return false };
+    let mut difference = 0;
+    for index in INLINE..NAME_WORDS {
+        if 8 * index >= len {
             break;
         }
-        difference |= key::fold(name[index]) ^ rest.words[index - NAME_INLINE / 8].load();
+        difference |= key::fold(name[index]) ^ rest.words[index - INLINE].load();
     }
     difference == 0
 }

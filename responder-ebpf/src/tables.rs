@@ -85,6 +85,8 @@ pub trait Tables {
 pub const NAME_WORDS: usize = 32;
 /// Labels of the longest name, with the root's.
 pub const LABELS: usize = 128;
+/// Octets that inline records may take twice, with what is written behind them in whole words; a multiple of a word.
+pub const RECORDS_ROOM: usize = 3 * RECORDS_INLINE;
 /// Words of the longest OPT record in a reply up to a client subnet: 11 octets, and 24 of that.
 pub const OPT_WORDS: usize = 5;
 
@@ -92,10 +94,18 @@ pub const OPT_WORDS: usize = 5;
 #[repr(C)]
 #[derive(Debug)]
 pub struct Scratch {
+    /// The Ethernet header, which growing the frame overwrites: destination and first half of the source, and the second half.
+    pub link: [u64; 2],
+    /// Its tags, behind the addresses, if it has any.
+    pub tags: [u32; 2],
+    /// Where the query comes from, as it stands in the IP header; an IPv4 address is the lower half of the first word.
+    pub source: [u64; 2],
+    /// Which address it asks.
+    pub destination: [u64; 2],
     /// The question's name as it came, zero-padded.
     pub name: [u64; NAME_WORDS],
-    /// Records copied out of a slot.
-    pub records: [u64; RECORDS_INLINE / 8],
+    /// Records copied out of a slot; twice in a row if they rotate, so that they can be read from any of them on.
+    pub records: [u8; RECORDS_ROOM],
     /// The reply's OPT up to a client subnet, if it has one, zero-padded.
     pub opt: [u64; OPT_WORDS],
     /// The query's cookie, and then the reply's, if it has one.
@@ -116,8 +126,12 @@ impl Scratch {
     /// Empty working memory.
     pub const fn new() -> Self {
         Self {
+            link: [0; 2],
+            tags: [0; 2],
+            source: [0; 2],
+            destination: [0; 2],
             name: [0; NAME_WORDS],
-            records: [0; RECORDS_INLINE / 8],
+            records: [0; RECORDS_ROOM],
             opt: [0; OPT_WORDS],
             cookie: Exchange::new(),
             response: Response::new(),

@@ -36,27 +36,25 @@ pub fn fold(word: u64) -> u64 {
     word | ((at_least_a & !above_z & !word & HIGH) >> 2)
 }
 
-/// Marks the first zero octet of a word: the lowest bit of that octet, or nothing.
-///
-/// No branch here nor in what reads the mark: the verifier would follow each.
+/// Marks the first zero octet of a word with its highest bit, and perhaps some behind it; zero if there is none.
 #[inline(always)]
-pub fn first_zero(word: u64) -> u64 {
-    let zeros = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
+pub fn zeros(word: u64) -> u64 {
     // The lowest set bit is exact: borrows only run upwards.
-    (zeros & zeros.wrapping_neg()) >> 7
+    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
 }
 
-/// The octets of a word up to and including the marked one, counted 1 to 8; 0 without a mark.
+/// The octets of a word up to and including the first marked one, counted 1 to 8; 0 without a mark.
 #[inline(always)]
-pub fn through(mark: u64) -> u32 {
+pub fn through(zeros: u64) -> u64 {
     // A mark in octet k moves octet 7 - k of the factor to the top.
-    (mark.wrapping_mul(0x0102_0304_0506_0708) >> 56) as u32
+    ((zeros & zeros.wrapping_neg()) >> 7).wrapping_mul(0x0102_0304_0506_0708) >> 56
 }
 
-/// A word without what lies at or behind the marked octet; the whole word without a mark.
+/// A word without what lies at or behind the first marked octet.
 #[inline(always)]
-pub fn before(word: u64, mark: u64) -> u64 {
-    word & mark.wrapping_sub(1)
+pub fn before(word: u64, zeros: u64) -> u64 {
+    // All bits up to the lowest one that is set: those of the marked octet itself are zero.
+    word & (zeros ^ zeros.wrapping_sub(1))
 }
 
 /// The hash of a whole question: `name` in wire form, in any case, root label included.
@@ -87,8 +85,8 @@ mod tests {
 
     #[test]
     fn the_first_zero_octet_is_found() {
-        assert_eq!(through(first_zero(u64::MAX)), 0);
-        assert_eq!(before(u64::MAX, 0), u64::MAX);
+        assert_eq!(zeros(u64::MAX), 0);
+        assert_eq!(through(0), 0);
         for at in 0..8 {
             for other in [1u8, 0x7f, 0x80, 0xff] {
                 let mut octets = [other; 8];
@@ -97,8 +95,8 @@ mod tests {
                 kept[..at].fill(other);
                 for octets in [octets, [&octets[..7], &[0]].concat().try_into().unwrap()] {
                     let word = u64::from_le_bytes(octets);
-                    assert_eq!(through(first_zero(word)), at as u32 + 1, "{octets:?}");
-                    assert_eq!(before(word, first_zero(word)).to_le_bytes(), kept, "{octets:?}");
+                    assert_eq!(through(zeros(word)), at as u64 + 1, "{octets:?}");
+                    assert_eq!(before(word, zeros(word)).to_le_bytes(), kept, "{octets:?}");
                 }
             }
         }

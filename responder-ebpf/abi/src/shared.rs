@@ -46,6 +46,24 @@ impl Shared {
         words.get(index / 2).map(|word| (word.load() >> (32 * (index & 1))) as u32)
     }
 
+    /// Reads eight octets from any offset, which may be torn; the last eight if there are none.
+    #[inline(always)]
+    pub fn load_at<const WORDS: usize>(words: &[Self; WORDS], offset: usize) -> u64 {
+        let offset = at_most(offset, 8 * WORDS - 8);
+        #[cfg(target_arch = "bpf")]
+        #[expect(unsafe_code, reason = "as in `load`")]
+        // SAFETY: eight octets from the offset on lie within the words.
+        return unsafe { words.as_ptr().byte_add(offset).cast::<u64>().read_unaligned() };
+        #[cfg(not(target_arch = "bpf"))]
+        {
+            let (index, bits) = (offset / 8, 8 * (offset as u32 & 7));
+            let first = words[index].load();
+            // The next word counts if the octets do not begin with one.
+            let second = words.get(index + 1).map_or(0, Self::load);
+            first >> bits | second << 1 << (63 - bits)
+        }
+    }
+
     /// Writes the word. The kernel half does so to none but rate-limit buckets, where one of two writes at once may be lost.
     #[inline(always)]
     pub fn store(&self, value: u64) {
