@@ -9,5 +9,8 @@ fn main() {
     println!("cargo::rerun-if-changed=bpf");
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     let object = fs::read(built).unwrap_or_default();
-    fs::write(Path::new(&out).join("pulse53-xdp"), object).expect("OUT_DIR is writable");
+    let embedded = Path::new(&out).join("pulse53-xdp");
+    // A new file: where a build directory was copied by hard links, its twin would be written, too.
+    let _ = fs::remove_file(&embedded);
+    fs::write(embedded, object).expect("OUT_DIR is writable");
 }

@@ -79,7 +79,7 @@ impl Substitute {
     /// As if it had been found in the hot table.
     #[inline(always)]
     pub(crate) const fn entry(&self) -> Found {
-        Found { form: self.form as u8, answer: self.answer }
+        Found { form: self.form as u8, answer: self.answer, slot: 0 }
     }
 
     #[inline(always)]
@@ -184,7 +184,7 @@ const BELOW: u8 = NODE_CUT | NODE_OPAQUE_BELOW | NODE_WILDCARD_BELOW;
 #[inline(always)]
 fn search<'t, T: Tables>(tables: &'t T, mask: u32, name: &Ancestor, scratch: &Scratch) -> Option<&'t Node> {
     let tag = key::finish(name.hash, NODE_TYPE);
-    let node = table::probe(tag, mask, |index| tables.node(index), |node| &node.tag)?;
+    let (_, node) = table::probe(tag, mask, |index| tables.node(index), |node| &node.tag)?;
     let head = NodeHead::unpack(node.head.load());
     let is_it = usize::from(head.name_len) == name.len
         && table::is_name(tables, &node.name, head.rest, &scratch.owner, name.len);
@@ -225,6 +225,7 @@ fn decide(
     let qtype = if flags & NODE_ALIAS != 0 { CNAME } else { query.qtype };
     let question = Question { tag: key::finish(name.hash, qtype), qtype, name_len: name.len };
     if let Some(found) = table::look_up(packet, tables, &question, &scratch.owner, &mut scratch.records)? {
+        scratch.slot = found.slot.into();
         return Ok(Substitute::of_entry(found));
     }
     if flags & (NODE_PARTIAL | NODE_ALIAS) != 0 {

@@ -45,6 +45,8 @@ const MMAPABLE: usize = 1024;
 #[btf_map]
 static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
 #[btf_map]
+static HEAT: Array<Shared, 1, MMAPABLE> = Array::new();
+#[btf_map]
 static NODES: Array<Node, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static NODES_HEAD: Array<NodesHead, 1, MMAPABLE> = Array::new();
@@ -92,6 +94,7 @@ pub(crate) static SETTINGS: Global<Settings> = Global::new(Settings {
     sample_one_in: 0,
     expires: 0,
     routes_replies: 0,
+    heat_one_in: 0,
 });
 
 /// One of the settings: no more is loaded than is used.
@@ -196,6 +199,9 @@ impl<'a> Run<'a> {
         // The index is below the array's length, or nothing is counted.
         if let Some(counter) = self.counters.packets.get_mut(verdict.slot() as usize) {
             *counter += 1;
+            if verdict == Verdict::Reply {
+                warm(*counter, self.scratch.slot);
+            }
         }
         match verdict {
             Verdict::Reply | Verdict::NoAnswer(_) => {
@@ -221,6 +227,21 @@ impl<'a> Run<'a> {
             }
             Verdict::Drop(_) => xdp_action::XDP_DROP,
         }
+    }
+}
+
+/// Counts a reply at the slot it came from, if it is one of those that are: which, the number of this CPU's replies decides.
+#[inline(always)]
+fn warm(replies: u64, slot: u64) {
+    let one_in = SETTINGS.load().heat_one_in;
+    // Multiples of the golden ratio spread evenly, whatever the step in which clients ask.
+    let spread = replies.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    if one_in == 0 || spread & (one_in - 1) != 0 {
+        return;
+    }
+    if let Some(heat) = HEAT.get(slot as u32) {
+        // Of two CPUs at once one may be lost.
+        heat.store(heat.load() + 1);
     }
 }
 

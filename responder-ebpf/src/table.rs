@@ -22,6 +22,8 @@ pub(crate) struct Found {
     /// `FORM_…`
     pub(crate) form: u8,
     pub(crate) answer: u64,
+    /// The slot it was found in.
+    pub(crate) slot: u32,
 }
 
 /// What is looked for.
@@ -42,8 +44,10 @@ pub(crate) fn find(
     scratch: &mut Scratch,
 ) -> Step<Found> {
     let question = Question { tag: query.tag, qtype: query.qtype, name_len: query.name_len };
-    look_up(packet, tables, &question, &scratch.name, &mut scratch.records)?
-        .ok_or(Verdict::Pass(PassReason::NotHot))
+    let found = look_up(packet, tables, &question, &scratch.name, &mut scratch.records)?;
+    let found = found.ok_or(Verdict::Pass(PassReason::NotHot))?;
+    scratch.slot = found.slot.into();
+    Ok(found)
 }
 
 /// A consistent copy of the entry for a question; `name` is zero-padded to as many words as a slot holds.
@@ -55,7 +59,7 @@ pub(crate) fn look_up(
     name: &[u64; NAME_WORDS],
     records: &mut [u8; RECORDS_ROOM],
 ) -> Step<Option<Found>> {
-    let Some(slot) = search(tables, question.tag) else { return Ok(None) };
+    let Some((index, slot)) = search(tables, question.tag) else { return Ok(None) };
     let version = slot.version.load();
     if SlotVersion(version).is_being_written() {
         return Err(Verdict::Pass(PassReason::Replaced));
@@ -69,7 +73,7 @@ pub(crate) fn look_up(
     if slot.version.load() != version {
         return Err(Verdict::Pass(PassReason::Replaced));
     }
-    Ok(if same { Some(Found { form: head.form, answer }) } else { None })
+    Ok(if same { Some(Found { form: head.form, answer, slot: index }) } else { None })
 }
 
 /// Copies a slot's records, twice in a row if they rotate.
@@ -108,24 +112,25 @@ fn store_half(words: [u64; HALF_WORDS], records: &mut [u8; RECORDS_ROOM], at: us
 }
 
 #[inline(always)]
-fn search<T: Tables>(tables: &T, tag: u64) -> Option<&Slot> {
+fn search<T: Tables>(tables: &T, tag: u64) -> Option<(u32, &Slot)> {
     probe(tag, tables.slot_mask(), |index| tables.slot(index), |slot| &slot.tag)
 }
 
-/// The entry with a tag, from where its search begins up to a free one.
+/// The entry with a tag and its index, from where its search begins up to a free one.
 #[inline(always)]
 pub(crate) fn probe<'t, E>(
     tag: u64,
     mask: u32,
     entry: impl Fn(u32) -> Option<&'t E>,
     tag_of: impl Fn(&'t E) -> &'t Shared,
-) -> Option<&'t E> {
+) -> Option<(u32, &'t E)> {
     let start = key::slot_start(tag);
     for step in 0..SLOT_PROBES {
-        let entry = entry(start.wrapping_add(step) & mask)?;
+        let index = start.wrapping_add(step) & mask;
+        let entry = entry(index)?;
         let present = tag_of(entry).load();
         if present == tag {
-            return Some(entry);
+            return Some((index, entry));
         }
         if present == TAG_EMPTY {
             return None;

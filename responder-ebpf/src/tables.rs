@@ -118,6 +118,8 @@ pub struct Scratch {
     pub owner: [u64; NAME_WORDS],
     /// Where each label of the question's name begins.
     pub labels: [u8; LABELS],
+    /// The slot of the entry that answers, whose heat is measured.
+    pub slot: u64,
     /// What was found in place of a hot entry, for the program that goes on with it; inline records are in `records`.
     pub found: Substitute,
 }
@@ -138,6 +140,7 @@ impl Scratch {
             route: Route::new(),
             owner: [0; NAME_WORDS],
             labels: [0; LABELS],
+            slot: 0,
             found: Substitute::new(),
         }
     }

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod explain;
 pub mod geo;
 pub mod health;
+pub mod heat;
 pub mod metrics;
 mod privileges;
 pub mod publish;

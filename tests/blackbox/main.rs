@@ -21,6 +21,7 @@ mod growth;
 mod harness;
 mod health;
 mod hostile;
+mod hot_set;
 mod lifecycle;
 mod limits;
 mod load;

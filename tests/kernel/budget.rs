@@ -48,7 +48,8 @@ fn the_program_keeps_to_its_budget() {
     // With debug lines, a deadline, samples and routes, so that nothing the object holds is left out.
     let (to, _samples) = std::sync::mpsc::sync_channel(1);
     let samples = Samples { one_in: 2, to, lost: Arc::default() };
-    let options = LoadOptions { expires: true, samples: Some(samples), routes_replies: true };
+    let options =
+        LoadOptions { expires: true, samples: Some(samples), routes_replies: true, heat_one_in: 64 };
     let clients = entries::clients();
     let mut loaded = match Loaded::load_with(SIZES, &clients, UDP_PAYLOAD_MAX, 1, &options) {
         Ok(loaded) => loaded,

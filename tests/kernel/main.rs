@@ -7,6 +7,7 @@ mod clients;
 mod cookies;
 mod edges;
 mod flips;
+mod hot_set;
 mod limits;
 mod mutated;
 mod packet;

@@ -22,4 +22,4 @@ pub mod verdict;
 
 /// Changes whenever a layout or meaning in this crate does. Userspace writes it into the program's settings; a program that was
 /// built with another one refuses every packet, which userspace notices before it attaches it.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;

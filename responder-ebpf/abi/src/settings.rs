@@ -22,11 +22,13 @@ pub struct Settings {
     pub expires: u32,
     /// 1 if replies go where the kernel's routes lead, 0 if to who sent the query, where it came in.
     pub routes_replies: u64,
+    /// Heat: one in this many replies out of slots is counted at its slot, a power of two, 0 for none.
+    pub heat_one_in: u64,
 }
 
 impl Settings {
     /// The same octets as words, in the order of the fields.
-    pub const fn words(self) -> [u64; 6] {
+    pub const fn words(self) -> [u64; 7] {
         [
             self.abi_version as u64 | (self.log_one_in as u64) << 32,
             self.seed,
@@ -34,8 +36,9 @@ impl Settings {
             self.short_subnets,
             self.sample_one_in as u64 | (self.expires as u64) << 32,
             self.routes_replies,
+            self.heat_one_in,
         ]
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 48);
+const _: () = assert!(size_of::<Settings>() == 56);

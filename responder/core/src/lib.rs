@@ -13,6 +13,7 @@ pub mod dnssec;
 pub mod explain;
 pub mod geo;
 pub mod health;
+pub mod heat;
 pub mod lower;
 pub mod model;
 pub mod nearest;

@@ -233,6 +233,7 @@ impl Agent {
             table: published.table.clone(),
             settings: ArcSwap::from_pointee(settings::reply(&config, secrets, None)),
             query_log: query_log.clone(),
+            misses: published.misses.clone(),
         });
         let serving = dns.start(served.clone())?;
         let sampled = Arc::new(sampler::Counts::default());
@@ -286,7 +287,7 @@ impl Agent {
         });
 
         metrics.add_source(sources::replies(serving.counters().clone()));
-        metrics.add_source(sources::published(published.clone()));
+        metrics.add_source(sources::published(published.clone(), serving.counters().clone()));
         metrics.add_source(sources::sampled(sampled));
         metrics.add_source(sources::query_log(query_log));
         metrics.add_source(sources::signatures(store.signatures().clone()));

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use pulse53_abi::verdict::NoAnswer;
 
+use crate::api::control::ReplyShare;
 use crate::dnssec::Signatures;
 use crate::metrics::{
-    DISPLACED_CONNECTIONS, FINDINGS, KERNEL_CAPACITY, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_INTERFACES,
-    KERNEL_NAMES, KERNEL_REFUSED, KERNEL_VERDICTS, KERNEL_ZONES, LIMITED, LOST_QUERIES, QUERY_LOG_LOST,
-    REFUSED_CONNECTIONS, REPLIES, SAMPLES, SIGNATURES, SIGNATURES_KEPT, SILENT, Sample, Source, TRUNCATED,
-    UNSENT, ZONES,
+    DISPLACED_CONNECTIONS, FINDINGS, KERNEL_CAPACITY, KERNEL_DISTRUSTED, KERNEL_ENTRIES, KERNEL_EVICTED,
+    KERNEL_INTERFACES, KERNEL_NAMES, KERNEL_PROMOTED, KERNEL_REFUSED, KERNEL_SHARE, KERNEL_VERDICTS,
+    KERNEL_ZONES, LIMITED, LOST_QUERIES, QUERY_LOG_LOST, REFUSED_CONNECTIONS, REPLIES, SAMPLES, SIGNATURES,
+    SIGNATURES_KEPT, SILENT, Sample, Source, TRUNCATED, UNSENT, ZONES,
 };
 use crate::publish::Shared;
 use crate::query_log::QueryLog;
@@ -62,7 +63,7 @@ pub(super) fn signatures(signatures: Arc<Signatures>) -> Source {
 }
 
 /// The kernel half, and what is published.
-pub(super) fn published(shared: Shared) -> Source {
+pub(super) fn published(shared: Shared, served: Counters) -> Source {
     Box::new(move || {
         let mut samples = vec![
             Sample::new(&FINDINGS, [], shared.findings().len() as f64),
@@ -81,6 +82,8 @@ pub(super) fn published(shared: Shared) -> Source {
             samples.push(Sample::new(&LIMITED, labels, count as f64));
         }
         if let Some(replies) = kernel_replies(&counters) {
+            let share = ReplyShare::new(replies, userspace_replies(&served)).kernel_share;
+            samples.extend(share.map(|share| Sample::new(&KERNEL_SHARE, [], share)));
             let nxdomain = NoAnswer::NxDomain.label();
             let absent =
                 counters.iter().find(|(verdict, _)| *verdict == nxdomain).map_or(0, |(_, count)| *count);
@@ -100,6 +103,9 @@ pub(super) fn published(shared: Shared) -> Source {
             samples.push(Sample::new(&KERNEL_ENTRIES, [], held as f64));
             samples.push(Sample::new(&KERNEL_CAPACITY, [], f64::from(datapath.capacity())));
             samples.push(Sample::new(&KERNEL_REFUSED, [], refused as f64));
+            let exchanged = datapath.exchanged();
+            samples.push(Sample::new(&KERNEL_PROMOTED, [], exchanged.promoted as f64));
+            samples.push(Sample::new(&KERNEL_EVICTED, [], exchanged.evicted as f64));
             samples.push(Sample::new(&KERNEL_DISTRUSTED, [], datapath.distrusted() as f64));
             let (names, (whole, _)) = datapath.names();
             samples.push(Sample::new(&KERNEL_NAMES, [], names as f64));
@@ -128,6 +134,12 @@ pub(super) fn kernel_counters(shared: &Shared) -> Vec<(&'static str, u64)> {
             None
         })
         .unwrap_or_default()
+}
+
+/// Replies of userspace, over UDP and TCP.
+pub(super) fn userspace_replies(counters: &Counters) -> u64 {
+    let totals = [counters.udp_totals(), counters.tcp_totals()];
+    totals.iter().flat_map(|totals| &totals.by_rcode).map(|(_, count)| count).sum()
 }
 
 /// Replies of the kernel half, those that slipped among them; none without it.

@@ -1,25 +1,24 @@
 //! What `pulse53 status` shows, gathered from the parts.
 
 use super::Agent;
-use super::sources::{kernel_counters, kernel_replies};
+use super::sources::{kernel_counters, kernel_replies, userspace_replies};
 use crate::api::control::{InterfaceStatus, KernelTable, Limited, ReplyShare, Status, ZoneStatus};
 use crate::clock;
+use crate::datapath::Exchanged;
 use crate::declared::record_set_count;
 
 impl Agent {
     pub(super) async fn status(&self) -> Status {
         let checks = self.check_counts().await;
         let counters = self.serving.counters();
-        let replies = [counters.udp_totals(), counters.tcp_totals()];
-        let userspace = replies.iter().flat_map(|totals| &totals.by_rcode).map(|(_, count)| count).sum();
+        let udp = counters.udp_totals();
+        let userspace = userspace_replies(counters);
         let by_verdict = kernel_counters(&self.published);
         let kernel = kernel_replies(&by_verdict).unwrap_or(0);
         let beyond =
             |verdict| by_verdict.iter().find(|(label, _)| *label == verdict).map_or(0, |(_, count)| *count);
-        let limited = Limited {
-            slipped: beyond("slip") + replies[0].slipped,
-            dropped: beyond("limited") + replies[0].limited,
-        };
+        let limited =
+            Limited { slipped: beyond("slip") + udp.slipped, dropped: beyond("limited") + udp.limited };
         let interfaces = self.published.datapath().as_ref().map_or_else(Vec::new, |datapath| {
             let interface = |(name, mode): (&str, crate::datapath::Mode)| InterfaceStatus {
                 name: name.to_owned(),
@@ -30,7 +29,8 @@ impl Agent {
         let kernel_table = self.published.datapath().as_ref().map(|datapath| {
             let (questions, without_room) = datapath.occupancy();
             let (capacity, distrusted) = (datapath.capacity(), datapath.distrusted());
-            KernelTable { questions, capacity, without_room, distrusted }
+            let Exchanged { promoted, evicted } = datapath.exchanged();
+            KernelTable { questions, capacity, without_room, promoted, evicted, distrusted }
         });
         let findings = self.published.findings();
         let findings = findings.iter().map(|finding| {
@@ -55,7 +55,7 @@ impl Agent {
             reply_route: self.config.xdp.reply_route.as_str().to_owned(),
             kernel_problem: self.kernel_problem.clone(),
             kernel_table,
-            replies: ReplyShare { kernel, userspace },
+            replies: ReplyShare::new(kernel, userspace),
             limited,
             zones: zones.collect(),
             findings: findings.collect(),

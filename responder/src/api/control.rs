@@ -102,17 +102,26 @@ pub struct KernelTable {
     pub capacity: u32,
     /// Questions left to userspace for want of room.
     pub without_room: usize,
+    /// Questions that got room because they were asked often, since the start.
+    #[serde(default)]
+    pub promoted: u64,
+    /// Questions whose room others got.
+    #[serde(default)]
+    pub evicted: u64,
     /// Questions left to userspace because a sampled answer was wrong.
     pub distrusted: usize,
 }
 
 /// Who sent the replies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct ReplyShare {
     /// The XDP program.
     pub kernel: u64,
     /// This process.
     pub userspace: u64,
+    /// The kernel's share of both, 0 to 1, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_share: Option<f64>,
 }
 
 /// Responses beyond the rate limit, of the XDP program and this process.
@@ -125,10 +134,10 @@ pub struct Limited {
 }
 
 impl ReplyShare {
-    /// The kernel's share, if there were any replies.
-    pub fn kernel_share(&self) -> Option<f64> {
-        let all = self.kernel + self.userspace;
-        (all > 0).then(|| self.kernel as f64 / all as f64)
+    /// So many of each.
+    pub fn new(kernel: u64, userspace: u64) -> Self {
+        let all = kernel + userspace;
+        Self { kernel, userspace, kernel_share: (all > 0).then(|| kernel as f64 / all as f64) }
     }
 }
 

@@ -62,6 +62,15 @@ fn status_text(status: &Status, paint: Paint, now: Duration) -> String {
             count => format!(", {count} left to userspace for want of room"),
         };
         line("", format!("{} of at most {} questions{without_room}", table.questions, table.capacity));
+        if table.promoted > 0 {
+            line(
+                "",
+                format!(
+                    "{} brought in as they were asked often, {} made room",
+                    table.promoted, table.evicted
+                ),
+            );
+        }
         if table.distrusted > 0 {
             let text = format!("{} left to userspace, whose answers differed: see the log", table.distrusted);
             line("", paint.bad(text));
@@ -69,7 +78,7 @@ fn status_text(status: &Status, paint: Paint, now: Duration) -> String {
     }
     let replies = &status.replies;
     let share = replies
-        .kernel_share()
+        .kernel_share
         .map_or_else(String::new, |share| format!(", {:.1} % by the kernel", share * 100.0));
     line("replies", format!("{}{share}", replies.kernel + replies.userspace));
     let limited = &status.limited;

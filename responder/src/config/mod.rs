@@ -142,7 +142,7 @@ pub struct Xdp {
     pub on_stop: OnStop,
     /// After which time without an agent the kernel stops answering (D-25); none: never.
     pub max_stale: Option<Duration>,
-    /// The most answers the kernel holds.
+    /// The most questions the kernel holds: of more, those that are asked most.
     pub capacity: u32,
     /// `log`: one in this many passed packets writes a line to the agent's log; 0, written `"off"`, for none.
     pub log_one_in: u32,

@@ -7,11 +7,10 @@ use std::collections::HashSet;
 use std::io;
 use std::thread::JoinHandle;
 
-use pulse53_core::lower::HotKey;
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::AnswerTable;
 
-use super::{DatapathError, Loaded, Settings, Sizes, Synced, fill, load_filled, sync_declared};
+use super::{Before, DatapathError, Loaded, Settings, Sizes, Synced, fill, load_filled, sync_declared};
 
 /// A unit on its way.
 #[derive(Debug)]
@@ -34,12 +33,12 @@ impl Growth {
         settings: Settings,
         needed: Sizes,
         table: AnswerTable,
-        distrusted: HashSet<HotKey>,
+        before: Before,
     ) -> io::Result<Self> {
         // Of the thread that begins it, since a thread has the privileges of the one that started it.
         let filling = std::thread::Builder::new()
             .name("grow".to_owned())
-            .spawn(move || load_filled(&settings, needed, &table, distrusted))?;
+            .spawn(move || load_filled(&settings, needed, &table, before))?;
         Ok(Self { filling, missed: Missed::Groups(HashSet::new()) })
     }
 
@@ -70,6 +69,7 @@ impl Growth {
             Missed::Groups(missed) => {
                 let late = sync_declared(hot, table, missed.iter().map(|(owner, rtype)| (owner, *rtype)));
                 synced.refused += late.refused;
+                synced.beyond += late.beyond;
                 synced.refused_names += late.refused_names;
                 synced.held = late.held;
             }

@@ -78,8 +78,9 @@ pub enum LoadError {
 }
 
 /// The maps that are mapped into memory, by name.
-const MAPPED: [&str; 15] = [
+const MAPPED: [&str; 16] = [
     "SLOTS",
+    "HEAT",
     "NODES",
     "NODES_HEAD",
     "ZONES",
@@ -113,6 +114,8 @@ pub struct LoadOptions {
     /// Whether replies go where the kernel's routes lead, by the interfaces that [`LiveSettings::ways_out`](pulse53_abi::live::LiveSettings)
     /// names, and not to who sent the query.
     pub routes_replies: bool,
+    /// One in how many replies is counted at its slot, a power of two; 0: the heat of slots is not measured.
+    pub heat_one_in: u32,
 }
 
 /// A loaded program with its tables.
@@ -120,6 +123,8 @@ pub struct LoadOptions {
 pub struct Loaded {
     ebpf: Ebpf,
     hot: HotTable,
+    /// Whether the heat of its slots is measured.
+    measures_heat: bool,
     /// Reads samples while the unit is loaded.
     _samples: Option<SampleReader>,
     /// Reads debug lines while the unit is loaded.
@@ -156,6 +161,7 @@ impl Loaded {
             sample_one_in: samples.map_or(0, |samples| samples.one_in),
             expires: options.expires.into(),
             routes_replies: options.routes_replies.into(),
+            heat_one_in: options.heat_one_in.into(),
             ..settings(sizes, clients, seed, message_max, log_one_in)
         };
         let words = settings.words();
@@ -167,6 +173,7 @@ impl Loaded {
             .override_global("AYA_LOG_LEVEL", &log_level, false);
         let counts = [
             sizes.slots,
+            if options.heat_one_in == 0 { 1 } else { sizes.slots },
             sizes.nodes,
             1,
             sizes.zones,
@@ -204,27 +211,29 @@ impl Loaded {
         join_rest(&mut ebpf)?;
         let memory = HotMemory {
             slots: map(&ebpf, MAPPED[0], counts[0])?,
-            nodes: map(&ebpf, MAPPED[1], counts[1])?,
-            nodes_head: map(&ebpf, MAPPED[2], counts[2])?,
-            zones: map(&ebpf, MAPPED[3], counts[3])?,
-            names: map(&ebpf, MAPPED[4], counts[4])?,
-            columns: map(&ebpf, MAPPED[5], counts[5])?,
-            variants: map(&ebpf, MAPPED[6], counts[6])?,
-            small: map(&ebpf, MAPPED[7], counts[7])?,
-            medium: map(&ebpf, MAPPED[8], counts[8])?,
-            large: map(&ebpf, MAPPED[9], counts[9])?,
-            served: map(&ebpf, MAPPED[10], counts[10])?,
-            client_nodes: map(&ebpf, MAPPED[11], counts[11])?,
-            partitions: map(&ebpf, MAPPED[12], counts[12])?,
-            live: map(&ebpf, MAPPED[13], counts[13])?,
-            buckets: map(&ebpf, BUCKETS, counts[14])?,
+            heat: map(&ebpf, MAPPED[1], counts[1])?,
+            nodes: map(&ebpf, MAPPED[2], counts[2])?,
+            nodes_head: map(&ebpf, MAPPED[3], counts[3])?,
+            zones: map(&ebpf, MAPPED[4], counts[4])?,
+            names: map(&ebpf, MAPPED[5], counts[5])?,
+            columns: map(&ebpf, MAPPED[6], counts[6])?,
+            variants: map(&ebpf, MAPPED[7], counts[7])?,
+            small: map(&ebpf, MAPPED[8], counts[8])?,
+            medium: map(&ebpf, MAPPED[9], counts[9])?,
+            large: map(&ebpf, MAPPED[10], counts[10])?,
+            served: map(&ebpf, MAPPED[11], counts[11])?,
+            client_nodes: map(&ebpf, MAPPED[12], counts[12])?,
+            partitions: map(&ebpf, MAPPED[13], counts[13])?,
+            live: map(&ebpf, MAPPED[14], counts[14])?,
+            buckets: map(&ebpf, BUCKETS, counts[15])?,
         };
         let log =
             (log_one_in != 0).then(|| KernelLog::follow(&mut ebpf)).transpose().map_err(LoadError::Log)?;
         let ring = ebpf.take_map(SAMPLES).ok_or(LoadError::Missing("map SAMPLES"))?;
         let samples = samples.map(|samples| SampleReader::follow(ring, samples.clone())).transpose()?;
         let hot = HotTable::new(memory, sizes, seed, clients.clone());
-        let mut loaded = Self { ebpf, hot, _samples: samples, _log: log };
+        let mut loaded =
+            Self { ebpf, hot, measures_heat: options.heat_one_in != 0, _samples: samples, _log: log };
         loaded.check_abi()?;
         Ok(loaded)
     }
@@ -262,6 +271,11 @@ impl Loaded {
     /// Makes the tables good until a moment of the monotonic clock, in nanoseconds; what that means, [`LoadOptions::expires`] says.
     pub fn set_deadline(&self, moment_ns: u64) {
         self.hot.memory().live().good_until.store(moment_ns);
+    }
+
+    /// Whether the heat of slots is measured, as [`LoadOptions::heat_one_in`] says.
+    pub fn measures_heat(&self) -> bool {
+        self.measures_heat
     }
 
     /// The hot table.

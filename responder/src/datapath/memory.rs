@@ -94,6 +94,7 @@ impl<T: SharedLayout> Deref for Region<T> {
 #[expect(missing_docs, reason = "each is the array of the structure it names")]
 pub struct HotMemory {
     pub slots: Region<Slot>,
+    pub heat: Region<Shared>,
     pub nodes: Region<Node>,
     pub nodes_head: Region<NodesHead>,
     pub zones: Region<Shared>,
@@ -115,6 +116,7 @@ impl HotMemory {
     pub fn owned(sizes: Sizes) -> Self {
         Self {
             slots: Region::owned(sizes.slots as usize),
+            heat: Region::owned(sizes.slots as usize),
             nodes: Region::owned(sizes.nodes as usize),
             nodes_head: Region::owned(1),
             zones: Region::owned(sizes.zones as usize),

@@ -6,6 +6,7 @@
 
 mod attach;
 mod growth;
+mod heat;
 mod hot_table;
 mod live;
 mod load;
@@ -22,9 +23,13 @@ use std::time::{Duration, Instant};
 
 use crate::causes::chain;
 use crate::clock;
+use crate::heat::Misses;
 pub use attach::{AttachError, Attached, Mode};
 use growth::Growth;
-pub use hot_table::{Asked, HotTable, Refused, Sizes};
+use heat::Heat;
+pub use heat::{Exchanged, exchange};
+use hot_table::names_max;
+pub use hot_table::{Asked, Distrusted, HotTable, Refused, Sizes};
 pub use live::{Live, LiveCookies, LiveLimit, write_clock};
 pub use load::{LoadError, LoadOptions, Loaded, Runner};
 pub use memory::{HotMemory, Region};
@@ -32,6 +37,7 @@ pub use oversight::Samples;
 pub use pins::PinDir;
 use pulse53_abi::limits::UDP_PAYLOAD_PLAIN;
 use pulse53_core::compile::{Clients, Compiler, GroupIndex};
+use pulse53_core::heat::HITS_ONE_IN;
 use pulse53_core::lower::{self, HotEntry, HotKey, Lowered};
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::nodes;
@@ -100,8 +106,10 @@ pub struct Synced {
     pub removed: usize,
     /// Entries held afterwards.
     pub held: usize,
-    /// Questions that had to be left to userspace for want of room.
+    /// Questions that had to be left to userspace because an array had no room.
     pub refused: usize,
+    /// Questions that were left to userspace because as many are held as are to be.
+    pub beyond: usize,
     /// Names and zones that the kernel half does not know of for want of room: what is absent there userspace tells.
     pub refused_names: usize,
     /// Questions that userspace answers because of what they are.
@@ -111,7 +119,7 @@ pub struct Synced {
 impl Synced {
     /// Whether there was room for all.
     pub fn is_whole(&self) -> bool {
-        self.refused == 0 && self.refused_names == 0
+        self.refused == 0 && self.beyond == 0 && self.refused_names == 0
     }
 }
 
@@ -124,8 +132,10 @@ pub struct Datapath {
     attached: Vec<Attached>,
     /// Interfaces that are gone and may come back.
     missed: BTreeSet<String>,
-    /// Questions left to userspace for want of room at the last full synchronization.
-    refused: usize,
+    /// Which questions are worth their room, where there is not enough.
+    heat: Heat,
+    /// Whether names are more than are to be held, so that no larger unit would have room for all.
+    names_beyond: bool,
     /// What units before this one counted.
     counted_before: Vec<u64>,
     /// A larger unit, if one is on its way.
@@ -141,7 +151,8 @@ impl Datapath {
         pins: Result<PinDir, AttachError>,
         table: &AnswerTable,
     ) -> Result<Self, DatapathError> {
-        let (mut loaded, synced) = load_filled(&settings, Sizes::needed(table), table, HashSet::new())?;
+        let needed = Sizes::needed(table);
+        let (mut loaded, synced) = load_filled(&settings, needed, table, Before::default())?;
         let pins = pins?;
         let mut attached = Vec::new();
         for interface in &settings.interfaces {
@@ -161,17 +172,18 @@ impl Datapath {
         tracing::info!(
             held = synced.held,
             not_hot = synced.not_hot,
-            refused = synced.refused,
+            without_room = synced.refused + synced.beyond,
             refused_names = synced.refused_names,
             "hot table filled"
         );
         Ok(Self {
+            names_beyond: needed.nodes > names_max(settings.capacity),
             settings,
             pins,
             loaded,
             attached,
             missed: BTreeSet::new(),
-            refused: synced.refused,
+            heat: Heat::default(),
             counted_before: Vec::new(),
             growth: None,
         })
@@ -181,14 +193,13 @@ impl Datapath {
     /// while a larger unit is made.
     pub fn sync_all(&mut self, table: &AnswerTable) -> Synced {
         let needed = Sizes::needed(table);
+        self.names_beyond = needed.nodes > names_max(self.settings.capacity);
         let hot = self.loaded.hot_table_mut();
         if !hot.tells_apart(table.clients()) {
-            let distrusted = hot.distrusted().clone();
-            match load_filled(&self.settings, needed, table, distrusted) {
+            match load_filled(&self.settings, needed, table, Before::of(hot)) {
                 Ok((loaded, synced)) => {
                     // It would tell clients apart as before, too.
                     self.growth = None;
-                    self.refused = synced.refused;
                     self.swap_in(loaded);
                     return synced;
                 }
@@ -199,7 +210,6 @@ impl Datapath {
             }
         }
         let synced = fill(self.loaded.hot_table_mut(), table);
-        self.refused = synced.refused;
         if let Some(growth) = &mut self.growth {
             growth.miss_anything();
         } else if !self.has_room(needed) {
@@ -208,15 +218,17 @@ impl Datapath {
         synced
     }
 
+    /// Whether this unit holds as much of that as any would, and knows what of it is worth its room.
     fn has_room(&self, needed: Sizes) -> bool {
-        needed.fit(self.loaded.hot_table().sizes(), self.settings.capacity)
+        let capacity = self.settings.capacity;
+        let has_heat = needed.slots <= capacity || self.loaded.measures_heat();
+        has_heat && needed.fit(self.loaded.hot_table().sizes(), capacity)
     }
 
     /// Begins to make a larger unit.
     fn grow(&mut self, needed: Sizes, table: &AnswerTable) {
-        let hot = self.loaded.hot_table();
-        let distrusted = hot.distrusted().clone();
-        match Growth::begin(self.settings.clone(), needed, table.clone(), distrusted) {
+        let before = Before::of(self.loaded.hot_table());
+        match Growth::begin(self.settings.clone(), needed, table.clone(), before) {
             Ok(growth) => self.growth = Some(growth),
             Err(error) => tracing::error!(%error, "no thread could be started that makes a larger fast path"),
         }
@@ -232,16 +244,29 @@ impl Datapath {
                 for key in self.loaded.hot_table().distrusted().clone() {
                     hot.distrust(key, table.generation(), Instant::now());
                 }
-                self.refused = synced.refused;
+                // What was exchanged meanwhile will be again, if it is still worth it.
+                self.loaded.hot_table().heats().for_each(|(key, heat)| hot.set_heat(key, heat));
                 self.swap_in(loaded);
                 // What came meanwhile may have been too much again.
-                self.grow_if_crowded(table, synced.is_whole());
+                self.grow_if_crowded(table, &synced);
             }
             Err(error) => tracing::error!(
                 error = %chain(&error),
                 "no larger fast path could be loaded: what does not fit the present one is answered in userspace"
             ),
         }
+    }
+
+    /// Gives room to what is asked most, where there is not enough for all, and where there is room again to what had none: after a while, and
+    /// so much at once at most.
+    pub fn follow_heat(&mut self, table: &AnswerTable, misses: &Misses) {
+        let hot = self.loaded.hot_table_mut();
+        self.heat.follow(hot, table, misses, self.names_beyond, Instant::now());
+    }
+
+    /// Questions that have found room and those that have made it since the agent started.
+    pub fn exchanged(&self) -> Exchanged {
+        self.heat.exchanged()
     }
 
     /// Leaves a question to userspace for as long as the agent runs.
@@ -337,25 +362,25 @@ impl Datapath {
     ) -> Synced {
         let groups: Vec<(&Name, RecordType)> = groups.into_iter().collect();
         let synced = sync_declared(self.loaded.hot_table_mut(), table, groups.iter().copied());
-        // Exactly known again when everything is filled in.
-        self.refused += synced.refused;
         if let Some(growth) = &mut self.growth {
             growth.miss(groups);
             return synced;
         }
-        if !self.grow_if_crowded(table, synced.is_whole()) && !synced.is_whole() {
+        if !self.grow_if_crowded(table, &synced) && self.lacks_room(&synced) {
             return self.sync_all(table);
         }
         synced
     }
 
     /// Begins to make a larger unit, if this one is crowded, or had no room for something and is too small; whether it does.
-    fn grow_if_crowded(&mut self, table: &AnswerTable, is_whole: bool) -> bool {
+    fn grow_if_crowded(&mut self, table: &AnswerTable, synced: &Synced) -> bool {
         let hot = self.loaded.hot_table();
-        let capacity = self.settings.capacity as usize;
-        let is_crowded = |held: usize, room: u32| 2 * held > room as usize && held < capacity;
-        let crowded = is_crowded(hot.len(), hot.sizes().slots) || is_crowded(hot.names(), hot.sizes().nodes);
-        if !crowded && is_whole {
+        let capacity = self.settings.capacity;
+        let is_crowded = |held: usize, room: u32, max: u32| 2 * held > room as usize && held < max as usize;
+        let crowded = is_crowded(hot.len(), hot.sizes().slots, capacity)
+            || is_crowded(hot.names(), hot.sizes().nodes, names_max(capacity));
+        let lacks_heat = synced.beyond > 0 && !self.loaded.measures_heat();
+        if !crowded && !lacks_heat && !self.lacks_room(synced) {
             return false;
         }
         let needed = Sizes::needed(table);
@@ -364,6 +389,11 @@ impl Datapath {
             self.grow(needed, table);
         }
         grows
+    }
+
+    /// Whether an array had no room; what is beyond the capacity no other unit would hold.
+    fn lacks_room(&self, synced: &Synced) -> bool {
+        synced.refused > 0 || (synced.refused_names > 0 && !self.names_beyond)
     }
 
     /// Takes up what has changed in the configuration. A rate limit of before goes on, if it keeps its budgets in the same place.
@@ -404,9 +434,10 @@ impl Datapath {
         self.attached.iter().map(|attached| (attached.interface.as_str(), attached.mode))
     }
 
-    /// Questions in the kernel, and how many had to be left out for want of room.
+    /// Questions in the kernel, and how many are left out for want of room.
     pub fn occupancy(&self) -> (usize, usize) {
-        (self.loaded.hot_table().len(), self.refused)
+        let hot = self.loaded.hot_table();
+        (hot.len(), hot.without_room().len())
     }
 
     /// Names the kernel half knows of; zones for which it answers whether a name exists, and zones in all.
@@ -459,23 +490,45 @@ pub fn try_program() -> Result<(), DatapathError> {
     Ok(Loaded::load(sizes, &Clients::alike(), UDP_PAYLOAD_PLAIN, 0).map(drop)?)
 }
 
-/// Loads a unit large enough for what a table needs, and fills it.
+/// What another unit goes on with.
+#[derive(Debug, Default)]
+struct Before {
+    distrusted: Distrusted,
+    heats: Vec<(HotKey, f64)>,
+}
+
+impl Before {
+    fn of(hot: &HotTable) -> Self {
+        let heats = hot.heats().map(|(key, heat)| (key.clone(), heat)).collect();
+        Self { distrusted: hot.all_distrusted(), heats }
+    }
+}
+
+/// Loads a unit large enough for what a table needs, and fills it: where there is no room for all, with what was held before first.
 fn load_filled(
     settings: &Settings,
     needed: Sizes,
     table: &AnswerTable,
-    distrusted: HashSet<HotKey>,
+    before: Before,
 ) -> Result<(Loaded, Synced), DatapathError> {
     let sizes = needed.with_headroom(settings.capacity);
     let options = LoadOptions {
         expires: settings.max_stale.is_some(),
         samples: settings.samples.clone(),
         routes_replies: settings.reply_route.is_routed(),
+        heat_one_in: if needed.slots > settings.capacity { HITS_ONE_IN } else { 0 },
     };
     let mut loaded =
         Loaded::load_with(sizes, table.clients(), settings.message_max, settings.log_one_in, &options)?;
     loaded.hot_table_mut().serve(&settings.served);
-    loaded.hot_table_mut().set_distrusted(distrusted);
+    let hot = loaded.hot_table_mut();
+    hot.set_capacity(settings.capacity as usize);
+    hot.set_distrusted(before.distrusted);
+    if needed.slots > settings.capacity {
+        let keys = before.heats.iter().map(|(key, _)| key);
+        Entries::new(hot, table).extend(keys.flat_map(|key| heat::lowered(table, key)));
+        before.heats.iter().for_each(|(key, heat)| hot.set_heat(key, *heat));
+    }
     tell_live(&loaded, settings);
     let synced = fill(loaded.hot_table_mut(), table);
     Ok((loaded, synced))
@@ -614,6 +667,7 @@ impl<'h> Entries<'h> {
             }
             Ok(entry) => match hot.put_for(group, asked, entry, generation, now) {
                 Ok(written) => synced.written += usize::from(written),
+                Err(Refused::Capacity) => synced.beyond += 1,
                 Err(refused) => {
                     tracing::debug!(%name, %qtype, %refused, "left to userspace");
                     synced.refused += 1;

@@ -81,6 +81,9 @@ metrics! {
     KERNEL_ENTRIES = Gauge "kernel_entries", "Questions the kernel can answer";
     KERNEL_CAPACITY = Gauge "kernel_capacity_entries", "Questions the kernel is to hold at most, as configured";
     KERNEL_REFUSED = Gauge "kernel_refused_entries", "Questions left to userspace because the kernel had no room for them";
+    KERNEL_PROMOTED = Counter "kernel_promoted_entries", "Questions that got room in the kernel because they were asked often";
+    KERNEL_EVICTED = Counter "kernel_evicted_entries", "Questions whose room in the kernel others got";
+    KERNEL_SHARE = Gauge "kernel_hit_share", "Replies that the kernel sent, of all since the start, 0 to 1";
     /// Labels: `outcome`.
     SAMPLES = Counter "kernel_samples", "Kernel answers that userspace gave again: same, different, unsure (something was changing meanwhile) or lost (no room)";
     KERNEL_DISTRUSTED = Gauge "kernel_distrusted_entries", "Questions left to userspace because a kernel answer differed; should never be anything but 0";

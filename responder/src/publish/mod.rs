@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::datapath::{AttachError, Datapath, DatapathError, PinDir, Settings, Synced};
 use crate::health::HealthUpdate;
+use crate::heat::Misses;
 pub use in_force::InForce;
 pub use live::live;
 pub use quiet::Quiet;
@@ -96,6 +97,8 @@ pub struct Shared {
     revision: Arc<AtomicU64>,
     /// When nothing was changing, in either half.
     pub quiet: Arc<Quiet>,
+    /// What the kernel had no room for, counted by those who answer it.
+    pub misses: Arc<Misses>,
 }
 
 impl Shared {
@@ -126,6 +129,7 @@ impl Publisher {
             findings: Arc::new(ArcSwap::from_pointee(compiler.findings().to_vec())),
             revision: Arc::new(AtomicU64::new(snapshot.revision.0)),
             quiet: Arc::default(),
+            misses: Arc::default(),
         };
         Self { snapshot, view, compiler, in_force, shared }
     }
@@ -221,6 +225,7 @@ impl Publisher {
                     datapath.keep_fresh();
                     datapath.follow_interfaces();
                     datapath.take_up_growth(self.compiler.table());
+                    datapath.follow_heat(self.compiler.table(), &self.shared.misses);
                 }
                 published.iter().for_each(&told);
                 self.in_force.tidy();

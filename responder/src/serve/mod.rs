@@ -7,6 +7,7 @@
 pub mod cookies;
 pub mod counters;
 pub mod limiter;
+mod missed;
 mod places;
 pub mod query;
 mod query_line;
@@ -23,6 +24,7 @@ use arc_swap::ArcSwap;
 use pulse53_core::table::AnswerTable;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::heat::Misses;
 use crate::privileges;
 use crate::query_log::QueryLog;
 use counters::Counters;
@@ -52,6 +54,8 @@ pub struct Shared {
     pub settings: ArcSwap<ReplySettings>,
     /// Takes a line for each reply that is to be logged.
     pub query_log: QueryLog,
+    /// Counts what the kernel has no room for.
+    pub misses: Arc<Misses>,
 }
 
 /// Why serving did not begin.

@@ -29,6 +29,7 @@ fn start(listen: &str) -> (tokio::runtime::Runtime, Serving) {
             "here",
         )
         .unwrap(),
+        misses: Arc::default(),
     });
     let serving = runtime.block_on(async { bind(settings(listen)).unwrap().start(shared).unwrap() });
     (runtime, serving)

@@ -18,12 +18,11 @@ use nix::sys::socket::{
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 use socket2::{Protocol, Type};
 
-use super::Shared;
 use super::counters::Replies;
 use super::query_line::log;
 use super::reply::{Received, ReplySettings, Transport, respond};
+use super::{Shared, missed};
 use crate::clock;
-use crate::query_log::QueryLog;
 use pulse53_core::table::AnswerTable;
 
 /// Datagrams a system call.
@@ -162,7 +161,7 @@ fn run(sockets: Vec<Arc<UdpSocket>>, stop: &EventFd, shared: &Shared, counters: 
             for _ in 0..ROUNDS_MAX {
                 let table = shared.table.load();
                 let settings = shared.settings.load();
-                match batch.answer(socket, &table, &settings, &shared.query_log, &mut random, counters) {
+                match batch.answer(socket, &table, &settings, shared, &mut random, counters) {
                     Ok(BATCH) => {}
                     // An error belongs to a datagram sent earlier, as when a port is closed: read on.
                     Ok(_) | Err(Errno::EAGAIN) => break,
@@ -208,7 +207,7 @@ impl Batch {
         socket: &UdpSocket,
         table: &AnswerTable,
         settings: &ReplySettings,
-        query_log: &QueryLog,
+        shared: &Shared,
         random: &mut fastrand::Rng,
         counters: &Replies,
     ) -> nix::Result<usize> {
@@ -233,7 +232,8 @@ impl Batch {
             let replied =
                 respond(table, settings, &received, random.u64(..), &mut self.replies[self.clients.len()]);
             counters.count(replied);
-            log(query_log, table, &received, replied);
+            log(&shared.query_log, table, &received, replied);
+            missed::count(&shared.misses, table, &received, replied, random);
             if replied.is_ok() {
                 self.clients.push(Some(client));
                 let mut control = message.cmsgs().into_iter().flatten();

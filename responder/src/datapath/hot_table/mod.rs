@@ -12,12 +12,13 @@ mod probing;
 mod questions;
 mod sizes;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use answers::{AnswerImage, Answers, Occupied, padded_words};
+use foldhash::fast::RandomState;
 use nodes::{Nodes, Stock};
 use pool::Pool;
 use probing::Tags;
@@ -29,17 +30,18 @@ use pulse53_abi::settings::Settings;
 use pulse53_abi::shared::Shared;
 use pulse53_abi::{ABI_VERSION, key};
 use pulse53_core::compile::{Clients, GroupIndex};
+use pulse53_core::heat::HITS_ONE_IN;
 use pulse53_core::lower::{HotEntry, HotKey};
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::nodes::{HotNode, HotZone};
 use pulse53_core::table::Generation;
 pub use questions::Asked;
 use questions::{Held, Questions};
-pub use sizes::{Refused, Sizes};
+pub use sizes::{Refused, Sizes, names_max};
 
 use super::memory::HotMemory;
 
-/// Questions that are remembered as never to be held. Whoever has so many has another problem.
+/// Questions and names that are remembered as wrong. Whoever has so many has another problem.
 const DISTRUSTED_MAX: usize = 4096;
 
 /// The writer's side of the hot table.
@@ -60,6 +62,19 @@ pub struct HotTable {
     round: u32,
     /// Questions that are never held.
     distrusted: HashSet<HotKey>,
+    /// The most questions held.
+    capacity: usize,
+    /// Questions that could be held, and have no room.
+    without_room: HashSet<HotKey, RandomState>,
+}
+
+/// What is left to userspace because the kernel's answer was wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Distrusted {
+    /// Questions that are never held.
+    pub questions: HashSet<HotKey>,
+    /// Names of which nothing is told that follows from their nodes, and how far: `NODE_…`.
+    pub names: HashMap<Name, u8>,
 }
 
 impl HotTable {
@@ -77,6 +92,8 @@ impl HotTable {
             clients,
             round: 0,
             distrusted: HashSet::new(),
+            capacity: usize::MAX,
+            without_room: HashSet::default(),
         };
         if table.clients.fit_kernel() {
             table.write_clients();
@@ -135,6 +152,55 @@ impl HotTable {
         self.len() == 0
     }
 
+    /// Holds no more questions than this from now on.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
+    /// How many more questions may be held.
+    pub fn free(&self) -> usize {
+        self.capacity.saturating_sub(self.len())
+    }
+
+    /// Questions that could be held, and have no room.
+    pub fn without_room(&self) -> &HashSet<HotKey, RandomState> {
+        &self.without_room
+    }
+
+    /// Takes up what the kernel half has counted: heat of before is worth `kept` of what it was.
+    pub fn measure(&mut self, kept: f64) {
+        for held in self.held.all_mut() {
+            let counter = self.memory.heat.get(held.slot as usize).map_or(0, Shared::load);
+            let counted = counter.wrapping_sub(held.counted).wrapping_mul(HITS_ONE_IN.into());
+            held.heat = held.heat * kept + counted as f64;
+            held.counted = counter;
+        }
+    }
+
+    /// The questions held, and how often each was asked lately.
+    pub fn heats(&self) -> impl Iterator<Item = (&HotKey, f64)> {
+        self.held.iter().map(|(key, held)| (key, held.heat))
+    }
+
+    /// How often a question was asked lately; 0 if it is not held.
+    pub fn heat(&self, key: &HotKey) -> f64 {
+        self.held.get(key.into()).map_or(0.0, |held| held.heat)
+    }
+
+    /// Notes how often a question that is held was asked before.
+    pub fn set_heat(&mut self, key: &HotKey, heat: f64) {
+        self.held.find(key.into(), None).into_iter().for_each(|held| held.heat = heat);
+    }
+
+    /// Takes the room of a question for others; false if it was not held.
+    pub fn evict(&mut self, key: &HotKey, generation: Generation, now: Instant) -> bool {
+        let was_held = self.remove(key, generation, now);
+        if was_held {
+            self.without_room.insert(key.clone());
+        }
+        was_held
+    }
+
     /// Whether a question is held.
     pub fn holds<'a>(&self, question: impl Into<Asked<'a>>) -> bool {
         self.held.contains(question.into())
@@ -144,7 +210,8 @@ impl HotTable {
     /// back when they are synchronized.
     pub fn distrust(&mut self, key: HotKey, generation: Generation, now: Instant) -> bool {
         let was_held = self.remove(&key, generation, now);
-        self.nodes.distrust(&self.memory, &key.name);
+        let (nodes, mut stock) = self.nodes_and_stock(now);
+        nodes.distrust(&mut stock, &key.name);
         self.settle();
         if self.distrusted.len() < DISTRUSTED_MAX {
             self.distrusted.insert(key);
@@ -157,9 +224,15 @@ impl HotTable {
         &self.distrusted
     }
 
-    /// Never holds these questions.
-    pub fn set_distrusted(&mut self, keys: HashSet<HotKey>) {
-        self.distrusted = keys;
+    /// The same, and the names that are not relied on, for another table to go on with.
+    pub fn all_distrusted(&self) -> Distrusted {
+        Distrusted { questions: self.distrusted.clone(), names: self.nodes.distrusted().clone() }
+    }
+
+    /// Leaves these to userspace; before anything is put.
+    pub fn set_distrusted(&mut self, distrusted: Distrusted) {
+        self.distrusted = distrusted.questions;
+        self.nodes.set_distrusted(distrusted.names);
     }
 
     /// Names held, of which half as many as there are elements find room with certainty.
@@ -175,6 +248,8 @@ impl HotTable {
     /// Begins a full synchronization: entries that are not put until [`Self::end_full`] will be removed.
     pub fn begin_full(&mut self) {
         self.round = self.round.wrapping_add(1);
+        // What still has none is put, too.
+        self.without_room.clear();
         self.nodes.begin_full();
     }
 
@@ -211,6 +286,16 @@ impl HotTable {
         self.touched.remove(name);
         let (nodes, mut stock) = self.nodes_and_stock(now);
         nodes.remove(&mut stock, name);
+    }
+
+    /// Names whose nodes or referrals have found no room.
+    pub fn names_without_room(&self) -> impl Iterator<Item = &Name> {
+        self.nodes.without_room()
+    }
+
+    /// Whether names below this apex are answered for that do not exist, or whose answers are a wildcard's.
+    pub fn is_whole(&self, apex: &Name) -> bool {
+        self.nodes.is_whole(&self.memory, apex)
     }
 
     /// Names whose nodes have to be put or removed again, since questions for them came or went.
@@ -270,8 +355,29 @@ impl HotTable {
             let written = replace(&self.memory, &mut self.answers, held, entry, generation, now);
             if written.is_err() {
                 self.remove(question, generation, now);
+                self.without_room.insert(question.into());
             }
             return written;
+        }
+        let written = self.write(question, entry, generation, now);
+        match written {
+            Ok(()) if self.without_room.is_empty() => {}
+            Ok(()) => _ = self.without_room.remove(&HotKey::from(question)),
+            Err(_) => _ = self.without_room.insert(question.into()),
+        }
+        written.map(|()| true)
+    }
+
+    /// Writes a question that is not held.
+    fn write(
+        &mut self,
+        question: Asked<'_>,
+        entry: HotEntry,
+        generation: Generation,
+        now: Instant,
+    ) -> Result<(), Refused> {
+        if self.free() == 0 {
+            return Err(Refused::Capacity);
         }
         let tag = self.tag(question);
         let index = tags(&self.memory).free(tag).ok_or(Refused::Slots)?;
@@ -302,9 +408,11 @@ impl HotTable {
         write_image(slot, &image);
         slot.version.store(version.written().0);
         slot.tag.store(tag);
-        self.held.insert(question.into(), Held { slot: index, name, answer, round: self.round });
+        let counted = self.memory.heat.get(index as usize).map_or(0, Shared::load);
+        let held = Held { slot: index, name, answer, round: self.round, heat: 0.0, counted };
+        self.held.insert(question.into(), held);
         self.touched.insert(question.name.clone());
-        Ok(true)
+        Ok(())
     }
 
     /// Stops answering a question; false if it was not held.
@@ -314,7 +422,11 @@ impl HotTable {
         generation: Generation,
         now: Instant,
     ) -> bool {
-        match self.held.remove(question.into()) {
+        let question = question.into();
+        if !self.without_room.is_empty() {
+            self.without_room.remove(&HotKey::from(question));
+        }
+        match self.held.remove(question) {
             Some((key, held)) => {
                 self.touched.insert(key.name);
                 self.release(held, generation, now);
@@ -436,6 +548,7 @@ pub(super) fn settings(
         sample_one_in: 0,
         expires: 0,
         routes_replies: 0,
+        heat_one_in: 0,
     }
 }
 

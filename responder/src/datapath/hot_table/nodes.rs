@@ -16,6 +16,7 @@ use pulse53_abi::shared::Shared;
 use pulse53_core::model::Name;
 use pulse53_core::nodes::{HotNode, HotZone};
 
+use super::DISTRUSTED_MAX;
 use super::answers::{Answers, Kept, padded_words};
 use super::pool::Pool;
 use super::probing::Tags;
@@ -28,6 +29,8 @@ pub(super) struct Nodes {
     held: HashMap<Name, HeldNode>,
     /// Names that found no room.
     missing: HashMap<Name, Missing>,
+    /// Names of zone cuts whose referrals found no room.
+    withheld: HashSet<Name>,
     zones: HashMap<Name, HeldZone>,
     numbers: Pool,
     /// Flags that are always set.
@@ -90,6 +93,7 @@ impl Nodes {
         Self {
             held: HashMap::new(),
             missing: HashMap::new(),
+            withheld: HashSet::new(),
             zones: HashMap::new(),
             numbers: Pool::new(zones),
             distrusted: HashMap::new(),
@@ -101,6 +105,27 @@ impl Nodes {
 
     pub(super) fn len(&self) -> usize {
         self.held.len()
+    }
+
+    /// Names that found no room, or whose referrals did not.
+    pub(super) fn without_room(&self) -> impl Iterator<Item = &Name> {
+        self.missing.keys().chain(&self.withheld)
+    }
+
+    /// Whether the kernel half answers for names below this apex that do not exist.
+    pub(super) fn is_whole(&self, memory: &HotMemory, apex: &Name) -> bool {
+        let word = |zone: &HeldZone| memory.zones[zone.number as usize].load();
+        self.zones.get(apex).is_some_and(|zone| ZoneWord::unpack(word(zone)).is_some())
+    }
+
+    /// Names of which nothing is told that follows from their nodes.
+    pub(super) fn distrusted(&self) -> &HashMap<Name, u8> {
+        &self.distrusted
+    }
+
+    /// Tells nothing of these from now on.
+    pub(super) fn set_distrusted(&mut self, names: HashMap<Name, u8>) {
+        self.distrusted = names;
     }
 
     /// Zones that the kernel half answers for whole, and zones in all.
@@ -140,16 +165,22 @@ impl Nodes {
     }
 
     /// Leaves to userspace what the kernel half says of a name by its node, or by that of its closest encloser: at the first such mistake one of
-    /// them is wrong. Until the names of another unit are written.
-    pub(super) fn distrust(&mut self, memory: &HotMemory, name: &Name) {
+    /// them is wrong. A zone cut gives no referral any more.
+    pub(super) fn distrust(&mut self, stock: &mut Stock<'_>, name: &Name) {
         let mut next = Some(name.clone());
         while let Some(at) = next {
             if let Some(held) = self.held.get_mut(&at) {
                 let flags = if at == *name { NODE_PARTIAL } else { NODE_OPAQUE_BELOW };
-                *self.distrusted.entry(at).or_default() |= flags;
+                if self.distrusted.len() < DISTRUSTED_MAX || self.distrusted.contains_key(&at) {
+                    *self.distrusted.entry(at).or_default() |= flags;
+                }
                 held.head.flags |= flags;
-                open(memory);
-                memory.nodes[held.index as usize].head.store(held.head.pack());
+                open(stock.memory);
+                let element = &stock.memory.nodes[held.index as usize];
+                element.head.store(held.head.pack());
+                element.answer.store(NodeAnswer { zone: held.zone, referral: Link::INLINE }.pack());
+                let referral = held.referral.take();
+                referral.into_iter().for_each(|it| stock.answers.rest_body(it.link, stock.now));
                 return;
             }
             next = at.parent();
@@ -226,31 +257,43 @@ impl Nodes {
         node: &HotNode,
         is_whole: bool,
     ) -> Result<(), Refused> {
-        let put = self.write(stock, node, is_whole);
-        if put.is_err() {
-            self.remove(stock, &node.name);
-            let missing = Missing { zone: node.zone.clone(), round: self.round };
-            self.missing.insert(node.name.clone(), missing);
-            self.zones_differ = true;
-        } else if self.missing.remove(&node.name).is_some() {
-            self.zones_differ = true;
+        match self.write(stock, node, is_whole) {
+            Ok(has_referral) => {
+                self.zones_differ |= self.missing.remove(&node.name).is_some();
+                if has_referral {
+                    self.withheld.remove(&node.name);
+                    return Ok(());
+                }
+                self.withheld.insert(node.name.clone());
+                Err(Refused::Bodies)
+            }
+            Err(refused) => {
+                let was_missing = self.missing.remove(&node.name).is_some();
+                self.remove(stock, &node.name);
+                let missing = Missing { zone: node.zone.clone(), round: self.round };
+                self.missing.insert(node.name.clone(), missing);
+                self.zones_differ |= !was_missing;
+                Err(refused)
+            }
         }
-        put
     }
 
-    fn write(&mut self, stock: &mut Stock<'_>, node: &HotNode, is_whole: bool) -> Result<(), Refused> {
+    /// Writes a node; false if there was no room for its referral, without which the name is still one.
+    fn write(&mut self, stock: &mut Stock<'_>, node: &HotNode, is_whole: bool) -> Result<bool, Refused> {
         let zone = self.zones.get(&node.zone).ok_or(Refused::Zones)?.number;
         let present = self.held.get(&node.name);
-        // Without room for the referral the name is still one.
-        let referral = node.referral.as_ref().and_then(|authority| {
+        let distrusted = self.distrusted.get(&node.name).copied().unwrap_or(0);
+        let wanted = node.referral.as_ref().filter(|_| distrusted == 0);
+        let referral = wanted.and_then(|authority| {
             let present = present.and_then(|held| held.referral.as_ref());
             stock.answers.keep(stock.memory, &authority.body, present, stock.now).ok()
         });
+        let has_referral = referral.is_some() || wanted.is_none();
         let wire = node.name.as_wire();
         let partial = if is_whole { 0 } else { NODE_PARTIAL };
         let mut head = NodeHead {
             name_len: wire.len() as u8,
-            flags: node.flags | partial | self.distrusted.get(&node.name).copied().unwrap_or(0),
+            flags: node.flags | partial | distrusted,
             even: node.referral.as_ref().map_or(0, |it| it.body.head().authorities - it.odd),
             odd: node.referral.as_ref().map_or(0, |it| it.odd),
             rest: present.and_then(|held| held.rest).unwrap_or(0),
@@ -274,12 +317,12 @@ impl Nodes {
                 self.unlink(&node.name, &before);
                 self.link(&node.name, &node.servers);
             }
-            return Ok(());
+            return Ok(has_referral);
         }
         let placed = self.place(stock, wire);
         let Ok((tag, index, rest)) = placed else {
             referral.into_iter().for_each(|referral| stock.answers.rest_body(referral.link, stock.now));
-            return placed.map(|_| ());
+            return placed.map(|_| has_referral);
         };
         head.rest = rest.unwrap_or(0);
         open(stock.memory);
@@ -294,7 +337,7 @@ impl Nodes {
         let held = HeldNode { index, rest, head, zone, referral, servers, round };
         self.held.insert(node.name.clone(), held);
         self.link(&node.name, &node.servers);
-        Ok(())
+        Ok(has_referral)
     }
 
     /// Finds a free element, and room for what it does not hold of the name.
@@ -318,6 +361,7 @@ impl Nodes {
         if self.missing.remove(name).is_some() {
             self.zones_differ = true;
         }
+        self.withheld.remove(name);
         let Some(held) = self.held.remove(name) else { return };
         open(stock.memory);
         let tags = tags(stock.memory);

@@ -46,6 +46,10 @@ pub(super) struct Held {
     pub(super) answer: Occupied,
     /// The full synchronization that last wanted it.
     pub(super) round: u32,
+    /// How often it was asked lately.
+    pub(super) heat: f64,
+    /// How far its slot's counter was read.
+    pub(super) counted: u64,
 }
 
 /// Entries by their questions.
@@ -63,6 +67,14 @@ impl Questions {
 
     pub(super) fn contains(&self, asked: Asked<'_>) -> bool {
         self.held.contains_key(&asked)
+    }
+
+    pub(super) fn get(&self, asked: Asked<'_>) -> Option<&Held> {
+        self.held.get(&asked)
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.held.values_mut()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&HotKey, &Held)> {

@@ -81,13 +81,13 @@ impl Sizes {
     /// within [`pulse53_abi::limits::SLOT_PROBES`].
     pub fn with_headroom(self, capacity: u32) -> Self {
         let doubled = |count: u32, floor: u32| (2 * count).max(floor);
-        let hashed = |count: u32| {
-            let count = count.min(capacity);
+        let hashed = |count: u32, max: u32| {
+            let count = count.min(max);
             doubled(count + count / 4, 1024).next_power_of_two()
         };
         Self {
-            slots: hashed(self.slots),
-            nodes: hashed(self.nodes),
+            slots: hashed(self.slots, capacity),
+            nodes: hashed(self.nodes, names_max(capacity)),
             zones: doubled(self.zones, 64),
             names: doubled(self.names, 64),
             columns: doubled(self.columns, 4 * COLUMNS_MAX),
@@ -104,7 +104,7 @@ impl Sizes {
     pub fn fit(self, sizes: Self, capacity: u32) -> bool {
         let with_spare = |needed: u32, size: u32| needed + needed / 4 <= size;
         2 * self.slots.min(capacity) <= sizes.slots
-            && 2 * self.nodes.min(capacity) <= sizes.nodes
+            && 2 * self.nodes.min(names_max(capacity)) <= sizes.nodes
             && with_spare(self.zones, sizes.zones)
             && with_spare(self.names, sizes.names)
             && with_spare(self.columns, sizes.columns)
@@ -113,6 +113,14 @@ impl Sizes {
             && with_spare(self.medium, sizes.medium)
             && with_spare(self.large, sizes.large)
     }
+}
+
+/// The most names that are known where so many questions are held. A name takes half as much memory as a question, and a zone all of whose names
+/// are known has its absences and wildcards answered, however few of its questions are held.
+pub fn names_max(capacity: u32) -> u32 {
+    const NAMES_OF_A_QUESTION: u32 = 4;
+    const LEAST: u32 = 1 << 16;
+    capacity.saturating_mul(NAMES_OF_A_QUESTION).max(LEAST)
 }
 
 /// Which array had no room.
@@ -126,6 +134,8 @@ pub enum Refused {
     Columns,
     Variants,
     Bodies,
+    /// As many questions are held as are to be held at most.
+    Capacity,
 }
 
 impl fmt::Display for Refused {
@@ -138,6 +148,7 @@ impl fmt::Display for Refused {
             Self::Columns => "no room for the columns of a choice",
             Self::Variants => "no room for its variants by client",
             Self::Bodies => "no room for a body",
+            Self::Capacity => "as many questions are held as [xdp] capacity says",
         })
     }
 }
