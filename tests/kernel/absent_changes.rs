@@ -13,11 +13,12 @@ use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_abi::verdict::Verdict;
 use pulse53_core::compile::Compiler;
 use pulse53_core::geo::GeoDb;
+use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::{AnswerTable, Generation};
 use pulse53_tests::engines::SERVED;
-use pulse53_tests::frame::{Opt, QueryFrame};
-use pulse53_tests::seed;
+use pulse53_tests::frame::{Opt, Query, QueryFrame};
 use pulse53_tests::tangled::Tangled;
+use pulse53_tests::{seed, zone};
 
 /// No answer here goes by lot.
 const DRAW: u64 = 53;
@@ -101,6 +102,31 @@ fn changes_leave_what_filling_anew_would() {
         }
     }
     assert!(in_place > 100, "only {in_place} changes were taken up in place");
+}
+
+/// A server's address changes together with that of a name below it: the referral follows, in whichever order that is told.
+#[test]
+fn referrals_follow_the_addresses_of_their_servers() {
+    let records = |version: u8| {
+        let zone = format!(
+            "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\ncut NS ns\nns A 192.0.2.{version}\nx.ns A 192.0.2.{version}\n"
+        );
+        zone::snapshot("example.com", &zone, "")
+    };
+    let name = |name: &str| Name::from_route53(name).expect("a name");
+    let [server, below] = [name("ns.example.com"), name("x.ns.example.com")];
+    let compiled =
+        [1, 2].map(|version| Compiler::new(&records(version), &|_| true, Generation(version.into())));
+    let [before, after] = compiled.each_ref().map(Compiler::table);
+    let client: SocketAddr = "198.51.100.1:4242".parse().unwrap();
+    let asked = Query::new("cut.example.com", 1).with_edns(Opt { size: UDP_PAYLOAD_MAX, ..Opt::default() });
+    let asked = QueryFrame::new(client, SERVED[0].parse().unwrap(), asked.octets());
+    for changed in [[&below, &server], [&server, &below]] {
+        let mut hot = hot(Sizes::needed(before).with_headroom(u32::MAX), before);
+        assert!(verdict(&hot, before, &asked).is_reply());
+        datapath::sync_declared(&mut hot, after, changed.map(|owner| (owner, RecordType::A)));
+        assert!(verdict(&hot, after, &asked).is_reply());
+    }
 }
 
 /// Where memory runs out nothing is made up: what the tables do not hold, userspace answers.

@@ -576,13 +576,17 @@ pub fn sync_declared<'a>(
     table: &AnswerTable,
     groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
 ) -> Synced {
-    let groups: Vec<(&Name, RecordType)> = groups.into_iter().collect();
+    let mut groups: HashSet<(&Name, RecordType)> = groups.into_iter().collect();
+    // Who answers for DS at the apex of a zone, delegations above decide.
+    let delegated: Vec<&Name> =
+        groups.iter().filter(|(_, rtype)| *rtype == RecordType::NS).map(|(owner, _)| *owner).collect();
+    groups.extend(delegated.into_iter().map(|owner| (owner, RecordType::DS)));
+    let owners: HashSet<&Name> = groups.iter().map(|(owner, _)| *owner).collect();
     let mut names: HashSet<Name> = HashSet::new();
-    for &(owner, _) in &groups {
-        if names.insert(owner.clone()) {
-            names.extend(nodes::above(table, owner));
-            names.extend(hot.served_by(owner));
-        }
+    for owner in owners {
+        names.insert(owner.clone());
+        names.extend(nodes::above(table, owner));
+        names.extend(hot.served_by(owner));
     }
     let mut entries = Entries::new(hot, table);
     entries.extend(groups.into_iter().flat_map(|(owner, rtype)| lower::lower_group(table, owner, rtype)));
