@@ -576,7 +576,7 @@ pub fn sync_declared<'a>(
     table: &AnswerTable,
     groups: impl IntoIterator<Item = (&'a Name, RecordType)>,
 ) -> Synced {
-    let mut groups: HashSet<(&Name, RecordType)> = groups.into_iter().collect();
+    let mut groups: Vec<(&Name, RecordType)> = groups.into_iter().collect();
     // Who answers for DS at the apex of a zone, delegations above decide.
     let delegated: Vec<&Name> =
         groups.iter().filter(|(_, rtype)| *rtype == RecordType::NS).map(|(owner, _)| *owner).collect();
