@@ -129,6 +129,26 @@ fn referrals_follow_the_addresses_of_their_servers() {
     }
 }
 
+/// A CNAME comes where records of other types were: those are questions that nothing holds any more.
+#[test]
+fn an_alias_leaves_nothing_of_what_was_there_before() {
+    let records = |record: &str| {
+        let zone = format!("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nwww {record}\n");
+        Compiler::new(&zone::snapshot("example.com", &zone, ""), &|_| true, Generation(1))
+    };
+    let [before, after] = ["TXT text", "CNAME ns"].map(records);
+    let [before, after] = [before.table(), after.table()];
+    let sizes = Sizes::needed(before).with_headroom(u32::MAX);
+    let (mut changing, anew) = (hot(sizes, before), hot(sizes, after));
+    let www = Name::from_route53("www.example.com").expect("a name");
+    datapath::sync_declared(
+        &mut changing,
+        after,
+        [RecordType::TXT, RecordType::CNAME].map(|rtype| (&www, rtype)),
+    );
+    assert_eq!(changing.len(), anew.len());
+}
+
 /// Where memory runs out nothing is made up: what the tables do not hold, userspace answers.
 #[test]
 fn without_room_nothing_is_absent_that_exists() {

@@ -188,7 +188,8 @@ pub(crate) fn lower_question(
     if qtype == RecordType::DS && table.zone_for(&question).is_none_or(|other| other.apex != zone.apex) {
         return Err(NotHot::Delegated);
     }
-    let group = owner.group(qtype).or_else(|| owner.group(RecordType::CNAME)).ok_or(NotHot::Empty)?;
+    let alias = || owner.group(RecordType::CNAME).filter(|_| CNAME_TYPES.contains(&qtype));
+    let group = owner.group(qtype).or_else(alias).ok_or(NotHot::Empty)?;
     lower_plan(table, table.plan(group), name)
 }
 
