@@ -10,7 +10,11 @@ use std::thread::JoinHandle;
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::AnswerTable;
 
-use super::{Before, DatapathError, Loaded, Settings, Sizes, Synced, fill, load_filled, sync_declared};
+use super::hot_table::Sizes;
+use super::load::Loaded;
+use super::sync::{Synced, fill, sync_declared};
+use super::unit::{Before, load_filled};
+use super::{DatapathError, Settings};
 
 /// A unit on its way.
 #[derive(Debug)]

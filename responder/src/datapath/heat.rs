@@ -12,7 +12,7 @@ use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::AnswerTable;
 
 use super::hot_table::HotTable;
-use super::{Entries, Synced, sync_nodes};
+use super::sync::{Entries, Synced, sync_nodes};
 use crate::heat::Misses;
 
 /// The time from one round to the next.
