@@ -101,6 +101,7 @@ level = "info,pulse53::serve=debug"
     .unwrap();
     assert_eq!(config.dns.tcp_idle_timeout, Duration::from_secs(15));
     assert_eq!(config.xdp.mode, XdpMode::Native);
+    assert_eq!(config.xdp.reply_route, ReplyRoute::Kernel);
     assert_eq!(config.server, Server { user: Some("dns".to_owned()), seccomp: Filtering::Log });
     assert_eq!((config.xdp.log_one_in, config.xdp.sample_one_in), (1000, 0));
     assert_eq!(config.checker.deny, ["198.51.100.7/32".parse().unwrap()]);
@@ -113,7 +114,7 @@ level = "info,pulse53::serve=debug"
     assert_eq!(zone.name.to_string(), "example.com.");
     assert_eq!(zone.file.as_ref().unwrap().path, Path::new("etc/example.com.zone"));
     assert_eq!(zone.record_sets.as_ref().unwrap().path, Path::new("/srv/example.com.json"));
-    assert_eq!(zone.source.line, 48);
+    assert_eq!(zone.source.line, 49);
     assert_eq!(config.checker.ip_ranges.len(), 2);
     assert_eq!(config.api.name_servers[1].to_string(), "ns2.example.net.");
     assert_eq!(config.api.hostmaster.unwrap().to_string(), "dns.example.net.");
