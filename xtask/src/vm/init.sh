@@ -6,7 +6,8 @@
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mount -t bpf bpf /sys/fs/bpf
 /bin/busybox mount -t tmpfs tmpfs /run
-/bin/busybox mount -t tmpfs tmpfs /tmp
+# A directory of this file system, all of which is memory: the repository may lie below it.
+/bin/busybox chmod 1777 /tmp
 /bin/busybox mkdir -p /run/netns
 # The kernel's messages go to the other line.
 exec </dev/null >/dev/ttyS0 2>&1
