@@ -1,76 +1,23 @@
 //! Names that come and go: what is absent is absent from one table, and answered as if the tables had been filled anew.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fastpath::Scratch;
-use fastpath::host::Frame;
-use fastrand::Rng;
-use pulse53::datapath::{self, HotMemory, HotTable, LoadError, Loaded, Sizes};
-use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
+use pulse53::datapath::{self, HotTable, LoadError, Loaded, Sizes};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
-use pulse53_abi::verdict::Verdict;
 use pulse53_core::compile::Compiler;
-use pulse53_core::geo::GeoDb;
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::table::{AnswerTable, Generation};
-use pulse53_tests::engines::SERVED;
-use pulse53_tests::frame::{Opt, Query, QueryFrame};
+use pulse53_tests::frame::{Query, QueryFrame};
 use pulse53_tests::tangled::Tangled;
 use pulse53_tests::{seed, zone};
 
-/// No answer here goes by lot.
-const DRAW: u64 = 53;
-
-fn query(random: &mut Rng, tangled: &Tangled) -> QueryFrame {
-    let query = tangled.query(random).with_edns(Opt { size: UDP_PAYLOAD_MAX, ..Opt::default() });
-    let client: SocketAddr = "198.51.100.1:4242".parse().unwrap();
-    QueryFrame::new(client, SERVED[0].parse().unwrap(), query.octets())
-}
-
-fn in_userspace(table: &AnswerTable, query: &QueryFrame) -> Vec<u8> {
-    let source = query.client.ip();
-    let received = Received { packet: &query.message, source, transport: Transport::Udp, at: Duration::ZERO };
-    let mut message = Vec::new();
-    respond(table, &ReplySettings::default(), &received, DRAW, &mut message).expect("a reply");
-    message
-}
+use crate::on_host::{empty, frame, in_userspace, random_query, served, spacious, succeed, verdict};
 
 fn hot(sizes: Sizes, table: &AnswerTable) -> HotTable {
-    let mut hot = HotTable::new(HotMemory::owned(sizes), sizes, 53, table.clients().clone());
-    hot.serve(&[SERVED[0].parse().unwrap()]);
+    let mut hot = empty(sizes, table);
     datapath::fill(&mut hot, table);
     hot
-}
-
-/// What the fast path does with a query; if it answers, then as userspace does.
-fn verdict(hot: &HotTable, table: &AnswerTable, query: &QueryFrame) -> Verdict {
-    let mut frame = Frame::new(query.octets());
-    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), DRAW, 0);
-    let verdict = fastpath::run(&mut frame, &tables, &mut Scratch::new());
-    if verdict.is_reply() {
-        assert_eq!(frame.octets, query.reply_octets(&in_userspace(table, query)), "{query:?}");
-    }
-    verdict
-}
-
-/// Takes up what is declared next, as the agent does.
-fn succeed(compiler: &mut Compiler, hot: &mut HotTable, tangled: &Tangled, version: u8) -> bool {
-    let generation = compiler.table().generation().next();
-    let snapshot = tangled.snapshot(version);
-    let succession = compiler.succeed(&snapshot, &GeoDb::default(), &|_| true, generation);
-    *compiler = succession.compiler;
-    match &succession.changed {
-        Some(changed) => {
-            let changed = changed.iter().map(|(owner, rtype)| (owner, *rtype));
-            datapath::sync_declared(hot, compiler.table(), changed);
-        }
-        None => {
-            datapath::fill(hot, compiler.table());
-        }
-    }
-    succession.changed.is_some()
 }
 
 #[test]
@@ -80,13 +27,7 @@ fn changes_leave_what_filling_anew_would() {
     for _ in 0..40 {
         let mut tangled = Tangled::new(&mut random, 40);
         let mut compiler = Compiler::new(&tangled.snapshot(1), &|_| true, Generation(1));
-        let sizes = Sizes {
-            names: 4096,
-            small: 4096,
-            medium: 4096,
-            large: 4096,
-            ..Sizes::needed(compiler.table()).with_headroom(u32::MAX)
-        };
+        let sizes = spacious(compiler.table());
         let mut changing = hot(sizes, compiler.table());
         for _ in 0..12 {
             let divide = random.u8(..6) == 0;
@@ -95,7 +36,7 @@ fn changes_leave_what_filling_anew_would() {
             let anew = hot(sizes, compiler.table());
             assert_eq!((changing.len(), changing.names()), (anew.len(), anew.names()));
             for _ in 0..60 {
-                let query = query(&mut random, &tangled);
+                let query = random_query(&mut random, &tangled);
                 let expected = verdict(&anew, compiler.table(), &query);
                 assert_eq!(verdict(&changing, compiler.table(), &query), expected, "{query:?}");
             }
@@ -118,9 +59,7 @@ fn referrals_follow_the_addresses_of_their_servers() {
     let compiled =
         [1, 2].map(|version| Compiler::new(&records(version), &|_| true, Generation(version.into())));
     let [before, after] = compiled.each_ref().map(Compiler::table);
-    let client: SocketAddr = "198.51.100.1:4242".parse().unwrap();
-    let asked = Query::new("cut.example.com", 1).with_edns(Opt { size: UDP_PAYLOAD_MAX, ..Opt::default() });
-    let asked = QueryFrame::new(client, SERVED[0].parse().unwrap(), asked.octets());
+    let asked = frame(Query::new("cut.example.com", 1));
     for changed in [[&below, &server], [&server, &below]] {
         let mut hot = hot(Sizes::needed(before).with_headroom(u32::MAX), before);
         assert!(verdict(&hot, before, &asked).is_reply());
@@ -170,7 +109,7 @@ fn without_room_nothing_is_absent_that_exists() {
             tangled.change(&mut random, true);
             succeed(&mut compiler, &mut hot, &tangled, 1 + random.u8(..2));
             for _ in 0..100 {
-                match verdict(&hot, compiler.table(), &query(&mut random, &tangled)).is_reply() {
+                match verdict(&hot, compiler.table(), &random_query(&mut random, &tangled)).is_reply() {
                     true => answered += 1,
                     false => passed += 1,
                 }
@@ -208,10 +147,11 @@ fn readers_see_one_namespace_or_the_other() {
         }
         Err(error) => panic!("{error:?}"),
     };
-    let queries: Vec<QueryFrame> =
-        (0..400).map(|number| query(&mut random, if number % 2 == 0 { &first } else { &second })).collect();
+    let queries: Vec<QueryFrame> = (0..400)
+        .map(|number| random_query(&mut random, if number % 2 == 0 { &first } else { &second }))
+        .collect();
     let (mut runner, hot) = loaded.parts().expect("the program is there");
-    hot.serve(&[SERVED[0].parse().unwrap()]);
+    hot.serve(&served());
     datapath::fill(hot, here);
     let done = AtomicBool::new(false);
     let (answers, passes) = std::thread::scope(|scope| {

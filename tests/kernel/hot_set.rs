@@ -1,12 +1,8 @@
 //! Where there is no room for all: what is held is exchanged for what is asked more, and whatever is not held is passed, never absent.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use fastpath::Scratch;
-use fastpath::host::Frame;
-use pulse53::datapath::{self, HotMemory, HotTable, LoadError, LoadOptions, Loaded, Sizes};
-use pulse53::serve::reply::{Received, ReplySettings, Transport, respond};
+use pulse53::datapath::{self, HotTable, LoadError, LoadOptions, Loaded, Sizes};
 use pulse53_abi::limits::UDP_PAYLOAD_MAX;
 use pulse53_abi::verdict::{NoAnswer, PassReason, Verdict};
 use pulse53_core::compile::Compiler;
@@ -15,23 +11,19 @@ use pulse53_core::lower::HotKey;
 use pulse53_core::model::{Name, RecordType};
 use pulse53_core::nodes;
 use pulse53_core::table::{AnswerTable, Generation};
-use pulse53_tests::engines::SERVED;
-use pulse53_tests::frame::{Opt, Query, QueryFrame};
+use pulse53_tests::frame::{Query, QueryFrame};
 use pulse53_tests::tangled::Tangled;
 use pulse53_tests::{seed, zone};
+
+use crate::on_host::{empty, frame, in_userspace, random_query, served, spacious, succeed, verdict};
 
 const XDP_PASS: u32 = 2;
 const XDP_TX: u32 = 3;
 const A: u16 = 1;
-const DRAW: u64 = 53;
 
 fn compiler(records: &str) -> Compiler {
     let zone = format!("$TTL 60\n@ SOA ns1 h 1 2 3 4 5\n@ NS ns1\n{records}");
     Compiler::new(&zone::snapshot("example.com", &zone, ""), &|_| true, Generation(1))
-}
-
-fn served() -> Vec<SocketAddr> {
-    SERVED.iter().map(|address| address.parse().expect("an address")).collect()
 }
 
 /// The loaded program, of whose replies one in so many is counted; none where it cannot be loaded.
@@ -52,38 +44,12 @@ fn load(table: &AnswerTable, heat_one_in: u32, capacity: usize) -> Option<Loaded
     Some(kernel)
 }
 
-fn frame(name: &str, qtype: u16) -> QueryFrame {
-    let query = Query::new(name, qtype).with_edns(Opt { size: UDP_PAYLOAD_MAX, ..Opt::default() });
-    QueryFrame::new("198.51.100.1:4242".parse().expect("an address"), served()[0], query.octets())
+fn ask(name: &str, qtype: u16) -> QueryFrame {
+    frame(Query::new(name, qtype))
 }
 
 fn key(name: &str) -> HotKey {
     HotKey { name: Name::from_route53(name).expect("a name"), qtype: RecordType::A }
-}
-
-fn in_userspace(table: &AnswerTable, query: &QueryFrame) -> Vec<u8> {
-    let source = query.client.ip();
-    let received = Received { packet: &query.message, source, transport: Transport::Udp, at: Duration::ZERO };
-    let mut message = Vec::new();
-    respond(table, &ReplySettings::default(), &received, DRAW, &mut message).expect("a reply");
-    message
-}
-
-fn hot(sizes: Sizes, table: &AnswerTable) -> HotTable {
-    let mut hot = HotTable::new(HotMemory::owned(sizes), sizes, 53, table.clients().clone());
-    hot.serve(&served());
-    hot
-}
-
-/// What the fast path does with a query; if it answers, then as userspace does.
-fn verdict(hot: &HotTable, table: &AnswerTable, query: &QueryFrame) -> Verdict {
-    let mut frame = Frame::new(query.octets());
-    let tables = hot.memory().tables(&hot.settings(UDP_PAYLOAD_MAX, 0), DRAW, 0);
-    let verdict = fastpath::run(&mut frame, &tables, &mut Scratch::new());
-    if verdict.is_reply() {
-        assert_eq!(frame.octets, query.reply_octets(&in_userspace(table, query)), "{query:?}");
-    }
-    verdict
 }
 
 #[test]
@@ -105,11 +71,7 @@ fn the_program_counts_replies_where_they_come_from() {
         let Some(mut kernel) = load(table, one_in, usize::MAX) else { return };
         for &(name, qtype, times, ..) in &asked {
             for _ in 0..times {
-                assert_eq!(
-                    kernel.test_run(&frame(name, qtype).octets()).expect("it runs").0,
-                    XDP_TX,
-                    "{name}"
-                );
+                assert_eq!(kernel.test_run(&ask(name, qtype).octets()).expect("it runs").0, XDP_TX, "{name}");
             }
         }
         let hot = kernel.hot_table_mut();
@@ -133,7 +95,7 @@ fn samples_are_spread_evenly_over_names_that_take_turns() {
         let compiler = compiler(&records);
         let Some(mut kernel) = load(compiler.table(), HITS_ONE_IN, usize::MAX) else { return };
         let names: Vec<String> = (0..names).map(|name| format!("n{name}.example.com")).collect();
-        let frames: Vec<Vec<u8>> = names.iter().map(|name| frame(name, A).octets()).collect();
+        let frames: Vec<Vec<u8>> = names.iter().map(|name| ask(name, A).octets()).collect();
         let rounds = ROUNDS / names.len().min(16) as u32;
         for frame in (0..rounds).flat_map(|_| &frames) {
             kernel.test_run(frame).expect("it runs");
@@ -174,22 +136,21 @@ fn what_makes_room_is_passed_and_what_gets_it_is_answered() {
         assert!(wanted.admitted.iter().all(|key| hot.holds(key)));
         let is_held: Vec<bool> = names.iter().map(|name| hot.holds(&key(name))).collect();
         for (name, is_held) in names.iter().zip(is_held) {
-            let query = frame(name, A);
+            let query = ask(name, A);
             let (action, octets) = kernel.test_run(&query.octets()).expect("it runs");
             assert_eq!(action, if is_held { XDP_TX } else { XDP_PASS }, "{name}");
             if is_held {
                 assert_eq!(octets, query.reply_octets(&in_userspace(table, &query)));
             }
             // Of a type that does not exist nothing is certain where one that does is not held.
-            let (action, _) = kernel.test_run(&frame(name, 28).octets()).expect("it runs");
+            let (action, _) = kernel.test_run(&ask(name, 28).octets()).expect("it runs");
             assert_eq!(action, if is_held { XDP_TX } else { XDP_PASS }, "{name} AAAA");
         }
-        let (action, octets) = kernel.test_run(&frame("nobody.example.com", A).octets()).expect("it runs");
+        let (action, octets) = kernel.test_run(&ask("nobody.example.com", A).octets()).expect("it runs");
         assert_eq!(action, XDP_TX, "all names are known, whatever is held of them");
         assert_eq!(
             octets,
-            frame("nobody.example.com", A)
-                .reply_octets(&in_userspace(table, &frame("nobody.example.com", A)))
+            ask("nobody.example.com", A).reply_octets(&in_userspace(table, &ask("nobody.example.com", A)))
         );
     }
 }
@@ -202,30 +163,13 @@ fn exchanges_make_nothing_absent_that_exists() {
     for _ in 0..30 {
         let mut tangled = Tangled::new(&mut random, 60);
         let mut compiler = Compiler::new(&tangled.snapshot(1), &|_| true, Generation(1));
-        let sizes = Sizes {
-            names: 4096,
-            small: 4096,
-            medium: 4096,
-            large: 4096,
-            ..Sizes::needed(compiler.table()).with_headroom(u32::MAX)
-        };
-        let mut hot = hot(sizes, compiler.table());
+        let mut hot = empty(spacious(compiler.table()), compiler.table());
         hot.set_capacity(random.usize(5..60));
         datapath::fill(&mut hot, compiler.table());
         for _ in 0..12 {
             if random.bool() {
                 tangled.change(&mut random, true);
-                let generation = compiler.table().generation().next();
-                let (snapshot, geo) = (tangled.snapshot(1 + random.u8(..2)), Default::default());
-                let succession = compiler.succeed(&snapshot, &geo, &|_| true, generation);
-                compiler = succession.compiler;
-                match &succession.changed {
-                    Some(changed) => {
-                        let changed = changed.iter().map(|(owner, rtype)| (owner, *rtype));
-                        _ = datapath::sync_declared(&mut hot, compiler.table(), changed);
-                    }
-                    None => _ = datapath::fill(&mut hot, compiler.table()),
-                }
+                succeed(&mut compiler, &mut hot, &tangled, 1 + random.u8(..2));
             } else {
                 let evicted: Vec<HotKey> =
                     hot.heats().filter(|_| random.u8(..4) == 0).map(|(key, _)| key.clone()).collect();
@@ -237,10 +181,7 @@ fn exchanges_make_nothing_absent_that_exists() {
                 assert!(wanted.evicted.iter().all(|key| hot.without_room().contains(key)));
             }
             for _ in 0..100 {
-                let query = tangled.query(&mut random).with_edns(Opt { size: 1232, ..Opt::default() });
-                let client: SocketAddr = "198.51.100.1:4242".parse().expect("an address");
-                let query = QueryFrame::new(client, served()[0], query.octets());
-                match verdict(&hot, compiler.table(), &query).is_reply() {
+                match verdict(&hot, compiler.table(), &random_query(&mut random, &tangled)).is_reply() {
                     true => answered += 1,
                     false => passed += 1,
                 }
@@ -283,37 +224,37 @@ fn what_is_distrusted_stays_with_userspace() {
         ),
     ];
     for (name, silenced, (going_on, qtype)) in cases {
-        let mut first = hot(sizes, table);
+        let mut first = empty(sizes, table);
         datapath::fill(&mut first, table);
         for (name, qtype) in &silenced {
-            assert!(verdict(&first, table, &frame(name, *qtype)).is_reply(), "{name}");
+            assert!(verdict(&first, table, &ask(name, *qtype)).is_reply(), "{name}");
         }
         first.distrust(key(name), table.generation(), Instant::now());
         let check = |hot: &HotTable, when: &str| {
             for (silent, qtype) in &silenced {
                 assert_eq!(
-                    verdict(hot, table, &frame(silent, *qtype)),
+                    verdict(hot, table, &ask(silent, *qtype)),
                     passed,
                     "{name}: {silent} {qtype} {when}"
                 );
             }
-            assert!(verdict(hot, table, &frame(going_on, qtype)).is_reply(), "{name}: {going_on} {when}");
+            assert!(verdict(hot, table, &ask(going_on, qtype)).is_reply(), "{name}: {going_on} {when}");
         };
         check(&first, "at once");
         assert!(datapath::fill(&mut first, table).is_whole());
         check(&first, "when all is put once more");
-        let mut second = hot(sizes, table);
+        let mut second = empty(sizes, table);
         second.set_distrusted(first.all_distrusted());
         assert!(datapath::fill(&mut second, table).is_whole());
         check(&second, "in another unit");
         assert_eq!(second.all_distrusted(), first.all_distrusted());
     }
     // The other cut's referral is not touched by that of a neighbor.
-    let mut hot = hot(sizes, table);
+    let mut hot = empty(sizes, table);
     datapath::fill(&mut hot, table);
     hot.distrust(key("cut.example.com"), table.generation(), Instant::now());
-    assert_eq!(verdict(&hot, table, &frame("x.open.example.com", A)), referral);
-    let ds = frame("cut.example.com", 43);
+    assert_eq!(verdict(&hot, table, &ask("x.open.example.com", A)), referral);
+    let ds = ask("cut.example.com", 43);
     assert_eq!(verdict(&hot, table, &ds), Verdict::Reply, "DS at the cut is held as any question");
 }
 
@@ -326,17 +267,14 @@ fn a_referral_without_room_is_tried_again() {
     let compiler = compiler(&format!("{servers}text TXT \"{text}\"\n"));
     let table = compiler.table();
     let sizes = Sizes { medium: 1, ..Sizes::needed(table).with_headroom(u32::MAX) };
-    let mut hot = hot(sizes, table);
+    let mut hot = empty(sizes, table);
     let synced = datapath::fill(&mut hot, table);
     assert_eq!((synced.refused, synced.refused_names, synced.is_whole()), (0, 1, false));
     let cut = Name::from_route53("cut.example.com").expect("a name");
     assert_eq!(hot.names_without_room().collect::<Vec<_>>(), [&cut]);
-    let asked = frame("x.cut.example.com", A);
+    let asked = ask("x.cut.example.com", A);
     assert_eq!(verdict(&hot, table, &asked), Verdict::Pass(PassReason::NotHot));
-    assert!(
-        verdict(&hot, table, &frame("nobody.example.com", A)).is_reply(),
-        "its name is known all the same"
-    );
+    assert!(verdict(&hot, table, &ask("nobody.example.com", A)).is_reply(), "its name is known all the same");
     // The room of another body, once that has rested.
     let now = Instant::now();
     hot.remove(&HotKey { qtype: RecordType::TXT, ..key("text.example.com") }, table.generation(), now);

@@ -10,6 +10,7 @@ mod flips;
 mod hot_set;
 mod limits;
 mod mutated;
+mod on_host;
 mod packet;
 mod replaced;
 mod stale;
