@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 
+use super::tell_kernel_half;
 use crate::publish;
 
 /// How long an address that has come is left to sockets.
@@ -27,12 +28,7 @@ pub(super) async fn follow(published: publish::Shared, listening: Vec<SocketAddr
     loop {
         interval.tick().await;
         let served = served(&listening, &interfaces);
-        let published = published.clone();
-        // Whoever holds the kernel half may do so for a while.
-        let told = tokio::task::spawn_blocking(move || {
-            published.datapath().as_mut().map(|datapath| datapath.serve(served)).is_some()
-        });
-        if !matches!(told.await, Ok(true)) {
+        if !tell_kernel_half(&published, |datapath| datapath.serve(served)).await {
             return;
         }
     }
@@ -61,10 +57,19 @@ fn spelled_out(listening: &[SocketAddr], own: &[IpAddr]) -> Vec<SocketAddr> {
 
 /// The machine's addresses to which packets come by the interfaces: theirs, then those of others but for such as mean something there alone.
 fn own(interfaces: &[String]) -> Vec<IpAddr> {
+    let found = listed("the kernel half answers only those that dns.listen names").into_iter();
+    let (of_these, of_others): (Vec<_>, Vec<_>) =
+        found.partition(|(interface, _)| interfaces.contains(interface));
+    let of_these = of_these.into_iter().map(|(_, ip)| ip);
+    of_these.chain(of_others.into_iter().map(|(_, ip)| ip).filter(means_the_same_everywhere)).collect()
+}
+
+/// All addresses of the machine with their interfaces; none if they cannot be had, and then `otherwise` is told.
+pub(super) fn listed(otherwise: &str) -> Vec<(String, IpAddr)> {
     let found = match getifaddrs() {
         Ok(found) => found,
         Err(error) => {
-            tracing::warn!(%error, "cannot list addresses; the kernel half answers only those that dns.listen names");
+            tracing::warn!(%error, "cannot list addresses; {otherwise}");
             return Vec::new();
         }
     };
@@ -72,14 +77,15 @@ fn own(interfaces: &[String]) -> Vec<IpAddr> {
         let address = entry.address?;
         let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
         let ip = v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))?;
-        Some((interfaces.contains(&entry.interface_name), ip))
+        Some((entry.interface_name, ip))
     });
-    let (of_these, of_others): (Vec<_>, Vec<_>) = found.partition(|(is_of_these, _)| *is_of_these);
-    let of_others = of_others.into_iter().filter(|(_, ip)| {
-        let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        !ip.is_loopback() && !is_link_local
-    });
-    of_these.into_iter().chain(of_others).map(|(_, ip)| ip).collect()
+    found.collect()
+}
+
+/// Whether an address is one of this machine beyond the interface that has it.
+pub(super) fn means_the_same_everywhere(ip: &IpAddr) -> bool {
+    let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    !ip.is_loopback() && !is_link_local
 }
 
 #[cfg(test)]

@@ -502,15 +502,20 @@ async fn follow_clock(published: publish::Shared) {
     let mut interval = tokio::time::interval(CLOCK_INTERVAL);
     loop {
         interval.tick().await;
-        let published = published.clone();
-        // Whoever holds the kernel half may do so for a while.
-        let told = tokio::task::spawn_blocking(move || {
-            published.datapath().as_ref().map(Datapath::set_clock).is_some()
-        });
-        if !matches!(told.await, Ok(true)) {
+        if !tell_kernel_half(&published, |datapath| datapath.set_clock()).await {
             return;
         }
     }
+}
+
+/// Tells the kernel half something; whether there is one. Whoever holds it may do so for a while.
+async fn tell_kernel_half(
+    published: &publish::Shared,
+    tell: impl FnOnce(&mut Datapath) + Send + 'static,
+) -> bool {
+    let published = published.clone();
+    let told = tokio::task::spawn_blocking(move || published.datapath().as_mut().map(tell).is_some());
+    matches!(told.await, Ok(true))
 }
 
 /// Routing controls as the recovery-cluster API reads and switches them, on threads that may block.

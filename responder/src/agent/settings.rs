@@ -1,12 +1,11 @@
 //! What each part is told of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fastpath::cookie::Secret;
 use ipnet::IpNet;
-use nix::ifaddrs::getifaddrs;
 use pulse53_core::health::{Checker, CheckerName};
 
 use super::addresses;
@@ -172,20 +171,8 @@ pub(super) fn checker_networks(checker: &config::Checker) -> Vec<IpNet> {
     if !checker.ip_ranges.is_empty() {
         return checker.ip_ranges.clone();
     }
-    let found = match getifaddrs() {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%error, "cannot list addresses; set checker.ip_ranges");
-            return Vec::new();
-        }
-    };
-    let addresses = found.filter_map(|entry| {
-        let address = entry.address?;
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-    });
-    let is_link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    let usable = addresses.filter(|ip| !ip.is_loopback() && !is_link_local(ip));
+    let listed = addresses::listed("set checker.ip_ranges");
+    let usable = listed.into_iter().map(|(_, ip)| ip).filter(addresses::means_the_same_everywhere);
     let networks: BTreeSet<IpNet> = usable.map(IpNet::from).collect();
     networks.into_iter().collect()
 }
