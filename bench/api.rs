@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use harness::agent::Agent;
 use harness::client::Client;
-use harness::route53::{batch, changes, element, make_zone};
+use harness::route53::{address_record, batch, changes, element, make_zone};
 use harness::site::Site;
 use indicatif::{ProgressBar, ProgressStyle};
 use pulse53_bench::percentiles::{heading, row, told};
-use pulse53_core::route53::{ResourceRecord, ResourceRecordSet};
+use pulse53_core::route53::ResourceRecordSet;
 
 /// Batches of 1,000 records, and a large zone, through the Route 53 API
 #[derive(Parser)]
@@ -121,15 +121,7 @@ fn address(number: usize) -> [u8; 4] {
 }
 
 fn record(number: usize, apex: &str) -> ResourceRecordSet {
-    ResourceRecordSet {
-        name: format!("{}.", owner(number, apex)),
-        record_type: "A".to_owned(),
-        ttl: Some(60),
-        resource_records: Some(vec![ResourceRecord {
-            value: std::net::Ipv4Addr::from(address(number)).to_string(),
-        }]),
-        ..ResourceRecordSet::default()
-    }
+    address_record(&owner(number, apex), address(number))
 }
 
 /// Lists a zone page by page, as clients do.

@@ -1,10 +1,10 @@
 //! A table that outgrows its unit: nothing waits for the larger one, which holds what changed meanwhile, too.
 
-use pulse53_core::route53::{ResourceRecord, ResourceRecordSet};
+use pulse53_core::route53::ResourceRecordSet;
 
 use crate::harness::client::Client;
 use crate::harness::eventually;
-use crate::harness::route53::{carry_out, changes, make_zone};
+use crate::harness::route53::{address_record, carry_out, changes, make_zone};
 use crate::harness::site::Site;
 
 /// As many as one request may have.
@@ -25,15 +25,7 @@ fn owner(number: usize) -> String {
 }
 
 fn record(number: usize, changed: u8) -> ResourceRecordSet {
-    ResourceRecordSet {
-        name: format!("{}.", owner(number)),
-        record_type: "A".to_owned(),
-        ttl: Some(60),
-        resource_records: Some(vec![ResourceRecord {
-            value: std::net::Ipv4Addr::from(address(number, changed)).to_string(),
-        }]),
-        ..ResourceRecordSet::default()
-    }
+    address_record(&owner(number), address(number, changed))
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Zones and record sets through the Route 53 API, in requests that the tests write themselves.
 
+use std::net::Ipv4Addr;
+
 use pulse53::api::actions::record_set_xml;
 use pulse53::api::xml::Xml;
-use pulse53_core::route53::ResourceRecordSet;
+use pulse53_core::route53::{ResourceRecord, ResourceRecordSet};
 
 use super::agent::Agent;
 use super::eventually;
@@ -31,6 +33,17 @@ pub fn make_zone(agent: &Agent<'_>, name: &str, reference: &str) -> String {
     let location = format!("location: http://localhost/2013-04-01/hostedzone/{id}");
     assert!(response.to_lowercase().contains(&location.to_lowercase()), "{response}");
     id.to_owned()
+}
+
+/// An A record set of one address.
+pub fn address_record(owner: &str, address: [u8; 4]) -> ResourceRecordSet {
+    ResourceRecordSet {
+        name: format!("{owner}."),
+        record_type: "A".to_owned(),
+        ttl: Some(60),
+        resource_records: Some(vec![ResourceRecord { value: Ipv4Addr::from(address).to_string() }]),
+        ..ResourceRecordSet::default()
+    }
 }
 
 /// Changes of a batch, all of one action.
